@@ -1,0 +1,4 @@
+//! Who runs what: supervision, shards, placement, backpressure, connectors and the pipeline.
+
+pub mod connectors;
+pub mod pipeline;

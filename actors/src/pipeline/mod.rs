@@ -1,0 +1,1 @@
+//! Records in, checked and typed rows out. To be written.

@@ -1,0 +1,3 @@
+//! The process: configuration, Raft runtime, admin service, CLI, start and stop.
+
+pub mod raft;

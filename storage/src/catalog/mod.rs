@@ -1,0 +1,1 @@
+//! The catalog: desired state and truth, replicated. To be written.

@@ -1,0 +1,1 @@
+//! The only file that spells object keys. To be written.
