@@ -8,8 +8,8 @@ pub mod position;
 
 pub use error_code::{Error, ErrorCode};
 pub use ids::{
-    ClusterId, CommandId, CommitSeq, ConnectorId, FileId, NodeId, RecordAddress, RunId, ShardEpoch, ShardId, TableId, TenantId,
-    TokenId, UserId,
+    ClusterId, CommandId, CommitSeq, ConnectorId, FileId, NodeId, RecordAddress, RunId, ShardEpoch, ShardId, TableId, TenantId, TokenId,
+    UserId,
 };
 pub use layer::Layer;
 pub use position::SourcePosition;

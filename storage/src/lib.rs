@@ -20,3 +20,5 @@ pub mod paths;
 pub mod query;
 pub mod silver;
 pub mod table;
+
+pub use error::{Result, StorageError};

@@ -135,7 +135,8 @@ pub trait Connector: Send + Sync + 'static {
     /// The shards of a stream as they are now. Known ones may be named again.
     async fn shards(&self, stream: &str) -> Result<Vec<SourceShard>, SourceError>;
     /// Starts reading a shard after `position`, or from its beginning.
-    async fn open(&self, stream: &str, shard: &SourceShard, position: Option<&SourcePosition>) -> Result<Box<dyn ShardReader>, SourceError>;
+    async fn open(&self, stream: &str, shard: &SourceShard, position: Option<&SourcePosition>)
+        -> Result<Box<dyn ShardReader>, SourceError>;
 }
 
 /// Reads one shard, in order.

@@ -1,0 +1,164 @@
+//! Packs, tables, and the end of files.
+
+use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, TableId, TenantId};
+
+use super::super::command::{Reply, TableSpec};
+use super::super::keyspace::*;
+use super::super::records::*;
+use super::super::store::Read;
+use super::super::tx::{refuse, ApplyError, Tx};
+use crate::table::DataFile;
+
+/// A file that was written longer ago than this may have been swept as unnamed.
+const MAX_FILE_AGE: i64 = 12 * 3_600 * 1_000_000;
+
+pub(super) fn put_pack(tx: &mut Tx<'_>, pack: &Pack) -> Result<Reply, ApplyError> {
+    if tx.get::<Packs>(&pack.hash)?.is_none() {
+        tx.put::<Packs>(&pack.hash, &Pack { created_at: tx.now, ..pack.clone() })?;
+    }
+    Ok(Reply::Done)
+}
+
+pub(super) fn pin_pack(tx: &mut Tx<'_>, tenant: TenantId, hash: &str, tables: &[TableSpec]) -> Result<Reply, ApplyError> {
+    tx.need::<Tenants>(&tenant, || "the tenant".into())?;
+    let pack = tx.need::<Packs>(&hash.to_owned(), || format!("pack {hash}"))?;
+    let mut silver = Vec::new();
+    for spec in tables {
+        let id = ensure_table(tx, tenant, spec, Some(hash))?;
+        if spec.changes.is_some() {
+            silver.push(id);
+        }
+    }
+    tx.put::<PackPins>(&(tenant, pack.name), &hash.to_owned())?;
+    Ok(Reply::Tables(silver))
+}
+
+/// Makes a table, or brings an existing one to a newer pack version.
+pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, pack: Option<&str>) -> Result<TableId, ApplyError> {
+    let key = (tenant, spec.layer, spec.name.clone());
+    if let Some(mut table) = tx.get::<Tables>(&key)? {
+        if table.subject != spec.subject {
+            return refuse(
+                ErrorCode::AlreadyExists,
+                format!("table {}.{} belongs to {:?}; give {:?} another name", spec.layer, spec.name, table.subject, spec.subject),
+            );
+        }
+        table.schema_ipc = spec.schema_ipc.clone();
+        table.streams = spec.streams.clone();
+        table.pack = pack.map(str::to_owned).or(table.pack);
+        tx.put::<Tables>(&key, &table)?;
+        return Ok(table.id);
+    }
+    let changes = match &spec.changes {
+        Some(name) => tx.get::<Tables>(&(tenant, spec.layer, name.clone()))?.map(|t| t.id),
+        None => None,
+    };
+    let buckets = u32::from(spec.changes.is_some());
+    let table = Table {
+        id: spec.id,
+        tenant_id: tenant,
+        layer: spec.layer,
+        name: spec.name.clone(),
+        subject: spec.subject.clone(),
+        root: spec.root.clone(),
+        schema_ipc: spec.schema_ipc.clone(),
+        pack: pack.map(str::to_owned),
+        streams: spec.streams.clone(),
+        changes,
+        buckets,
+        version: tx.version,
+        created_at: tx.now,
+        updated_at: tx.now,
+        files: 0,
+        rows: 0,
+        bytes: 0,
+    };
+    tx.put::<TableIds>(&table.id, &TableName { tenant_id: tenant, layer: table.layer, name: table.name.clone() })?;
+    if buckets > 0 {
+        // A table sees the Bronze commits made from now on: earlier ones are a rebuild's to bring.
+        let watermark = CommitSeq(tx.cluster()?.last_commit_seq);
+        tx.put::<Buckets>(&(table.id, 0), &Bucket { watermark, ..Bucket::default() })?;
+    }
+    let id = table.id;
+    tx.put::<Tables>(&key, &table)?;
+    Ok(id)
+}
+
+/// The table with this id.
+pub(super) fn table_by_id(tx: &Tx<'_>, id: TableId) -> Result<Table, ApplyError> {
+    let n = tx.need::<TableIds>(&id, || format!("table {id}"))?;
+    tx.need::<Tables>(&(n.tenant_id, n.layer, n.name), || format!("table {id}"))
+}
+
+/// A tenant's system table.
+pub(super) fn system_table(tx: &Tx<'_>, tenant: TenantId, name: &str) -> Result<Table, ApplyError> {
+    tx.need::<Tables>(&(tenant, Layer::System, name.to_owned()), || format!("table system.{name}"))
+}
+
+/// Puts a table back after a commit to it.
+pub(super) fn touch(tx: &mut Tx<'_>, mut table: Table) -> Result<(), ApplyError> {
+    table.version = tx.version;
+    table.updated_at = tx.now;
+    tx.put::<Tables>(&(table.tenant_id, table.layer, table.name.clone()), &table)?;
+    Ok(())
+}
+
+/// Adds a file to a table, refusing one that the sweep may have deleted or that stands elsewhere.
+pub(super) fn add_file(tx: &mut Tx<'_>, table: &mut Table, bucket: u32, file: &DataFile, range: FileRange) -> Result<(), ApplyError> {
+    if file.created_at < tx.now - MAX_FILE_AGE {
+        return refuse(ErrorCode::Conflict, format!("file {} was written over 12 hours ago and may be swept; write it again", file.path));
+    }
+    if !file.path.starts_with(&table.root) {
+        return refuse(ErrorCode::InvalidArgument, format!("file {} is not below {}", file.path, table.root));
+    }
+    let key = (table.id, bucket, file.id);
+    if tx.get::<Files>(&key)?.is_some() {
+        return refuse(ErrorCode::Conflict, format!("file {} is in the table already", file.path));
+    }
+    table.files += 1;
+    table.rows += file.rows;
+    table.bytes += file.size;
+    tx.put::<Files>(&key, &FileEntry { file: file.clone(), range, added: tx.version, removed: None })?;
+    Ok(())
+}
+
+/// Ends a file for readers from this version on; its object goes when no reader can need it.
+pub(super) fn remove_file(tx: &mut Tx<'_>, table: &mut Table, bucket: u32, id: FileId) -> Result<FileEntry, ApplyError> {
+    let key = (table.id, bucket, id);
+    let mut entry = tx.need::<Files>(&key, || format!("file {id} of table {}", table.name))?;
+    if entry.removed.is_some() {
+        return refuse(ErrorCode::Conflict, format!("file {} was removed already", entry.file.path));
+    }
+    entry.removed = Some(tx.version);
+    table.files = table.files.saturating_sub(1);
+    table.bytes = table.bytes.saturating_sub(entry.file.size);
+    tx.put::<Files>(&key, &entry)?;
+    drop_object(tx, table.id, bucket, id, &entry.file.path)?;
+    Ok(entry)
+}
+
+/// Hands an object to the sweep.
+pub(super) fn drop_object(tx: &mut Tx<'_>, table: TableId, bucket: u32, id: FileId, path: &str) -> Result<(), ApplyError> {
+    tx.put::<Dropped>(&(tx.now as u64, id), &DroppedFile { path: path.to_owned(), table, bucket })?;
+    Ok(())
+}
+
+pub(super) fn forget_files(tx: &mut Tx<'_>, files: &[(u64, FileId)]) -> Result<Reply, ApplyError> {
+    for key in files {
+        let Some(dropped) = tx.get::<Dropped>(key)? else {
+            continue;
+        };
+        tx.remove::<Dropped>(key);
+        let file_key = (dropped.table, dropped.bucket, key.1);
+        if tx.get::<Files>(&file_key)?.is_some_and(|f| f.removed.is_some()) {
+            tx.remove::<Files>(&file_key);
+        }
+        let vectors = tx.scan::<DeletionVectors>(&file_key)?;
+        for (vector_key, entry) in vectors {
+            if entry.removed.is_some() {
+                tx.remove::<DeletionVectors>(&vector_key);
+            }
+        }
+    }
+    Ok(Reply::Done)
+}

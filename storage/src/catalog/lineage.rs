@@ -1,0 +1,158 @@
+//! Lineage: edges join commits to commit ranges. They are the commit records themselves, so no
+//! edge can dangle: a commit and its edge are written in one command.
+
+use lakewright_proto::{CommitSeq, ConnectorId, FileId, RunId, ShardId, SourcePosition, TableId};
+use serde::{Deserialize, Serialize};
+
+use super::keyspace::*;
+use super::records::*;
+use super::store::{Read, View};
+use crate::error::Result;
+
+/// A point of the lineage graph.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineageNode {
+    /// A stretch of a source.
+    Source {
+        /// The connector.
+        connector: ConnectorId,
+        /// The stream.
+        stream: String,
+        /// The shard.
+        shard: ShardId,
+        /// The position before; none: the beginning.
+        from: Option<SourcePosition>,
+        /// The position after.
+        to: Option<SourcePosition>,
+    },
+    /// A Bronze commit.
+    Bronze {
+        /// Its number.
+        commit: CommitSeq,
+        /// Its run.
+        run: RunId,
+        /// Its files.
+        files: Vec<FileId>,
+    },
+    /// A Silver commit.
+    Silver {
+        /// The table.
+        table: TableId,
+        /// The bucket.
+        bucket: u32,
+        /// The watermark it reached.
+        to: CommitSeq,
+        /// The transform job.
+        job: String,
+    },
+}
+
+/// What was made of what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineageEdge {
+    /// The input.
+    pub from: LineageNode,
+    /// The output.
+    pub to: LineageNode,
+}
+
+impl View<'_> {
+    /// The newest Silver commits of a table, at most `limit`, newest first.
+    pub fn silver_commits(&self, table: TableId, limit: usize) -> Result<Vec<(u32, SilverCommit)>> {
+        let mut all: Vec<_> = self.scan::<SilverCommits>(&table)?.into_iter().map(|((_, b, _), c)| (b, c)).collect();
+        all.sort_by_key(|(_, c)| std::cmp::Reverse(c.to));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    /// The edges into a Silver commit: one from each Bronze commit it consumed.
+    pub fn silver_inputs(&self, table: TableId, bucket: u32, commit: &SilverCommit) -> Result<Vec<LineageEdge>> {
+        let to = LineageNode::Silver { table, bucket, to: commit.to, job: commit.job.clone() };
+        let mut edges = Vec::new();
+        let mut from = CommitSeq(commit.from.0 + 1);
+        while let Some((seq, bronze)) = self.next_commit(from)? {
+            if seq > commit.to {
+                break;
+            }
+            if bronze.feeds.contains(&table) {
+                edges.push(LineageEdge { from: bronze_node(&bronze), to: to.clone() });
+            }
+            from = CommitSeq(seq.0 + 1);
+        }
+        Ok(edges)
+    }
+
+    fn next_commit(&self, from: CommitSeq) -> Result<Option<(CommitSeq, BronzeCommit)>> {
+        self.next::<BronzeCommits>(&EmptyPrefix, &from)
+    }
+
+    /// The edge from the source into a Bronze commit (for a replay: from the commits it checked again).
+    pub fn bronze_inputs(&self, commit: &BronzeCommit) -> Result<Vec<LineageEdge>> {
+        let to = bronze_node(commit);
+        match &commit.source {
+            BronzeSource::Read { previous, position, .. } => {
+                let from = LineageNode::Source {
+                    connector: commit.connector_id,
+                    stream: commit.stream.clone(),
+                    shard: commit.shard,
+                    from: previous.clone(),
+                    to: Some(position.clone()),
+                };
+                Ok(vec![LineageEdge { from, to }])
+            }
+            BronzeSource::Replay { offsets } => {
+                let mut edges = Vec::new();
+                let mut covered = 0;
+                for offset in offsets {
+                    if *offset < covered {
+                        continue;
+                    }
+                    let address = lakewright_proto::RecordAddress { shard: commit.shard, offset: *offset };
+                    let first = self.commit_of(address)?;
+                    if let BronzeSource::Read { first_offset, count, .. } = &first.source {
+                        covered = first_offset + count;
+                    }
+                    edges.push(LineageEdge { from: bronze_node(&first), to: to.clone() });
+                }
+                Ok(edges)
+            }
+        }
+    }
+
+    /// The edges out of a Bronze commit: into the Silver commit of each table it feeds.
+    /// A table that has not consumed it yet has none.
+    pub fn bronze_outputs(&self, commit: &BronzeCommit) -> Result<Vec<LineageEdge>> {
+        let mut edges = Vec::new();
+        for table in &commit.feeds {
+            for bucket in 0..self.table(*table)?.buckets {
+                let key = (*table, bucket, commit.seq);
+                if let Some((_, silver)) = self.next::<SilverCommits>(&(*table, bucket), &key)? {
+                    if silver.from < commit.seq {
+                        let to = LineageNode::Silver { table: *table, bucket, to: silver.to, job: silver.job };
+                        edges.push(LineageEdge { from: bronze_node(commit), to });
+                    }
+                }
+            }
+        }
+        Ok(edges)
+    }
+}
+
+fn bronze_node(commit: &BronzeCommit) -> LineageNode {
+    let files = match &commit.source {
+        BronzeSource::Read { files, .. } => files.clone(),
+        BronzeSource::Replay { .. } => Vec::new(),
+    };
+    LineageNode::Bronze { commit: commit.seq, run: commit.run, files }
+}
+
+/// The whole of a space, as a prefix.
+struct EmptyPrefix;
+
+impl super::codec::KeyPart for EmptyPrefix {
+    fn put(&self, _: &mut Vec<u8>) {}
+    fn take(_: &mut &[u8]) -> Option<Self> {
+        Some(Self)
+    }
+}

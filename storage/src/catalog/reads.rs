@@ -1,0 +1,173 @@
+//! Reads that several parts need: bucket states, table snapshots, queues, addresses.
+
+use std::collections::HashMap;
+
+use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, RecordAddress, TableId, TenantId};
+
+use super::keyspace::*;
+use super::records::*;
+use super::store::{Read, View};
+use crate::error::{Result, StorageError};
+use crate::table::{BucketState, DataFile, DeletionVectorRef};
+
+/// A data file with the rows that are deleted from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilverFile {
+    /// The file.
+    pub file: DataFile,
+    /// Its deletion vector.
+    pub vector: Option<DeletionVectorRef>,
+}
+
+/// A table as of one catalog version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSnapshot {
+    /// The table.
+    pub table: Table,
+    /// The catalog version.
+    pub version: u64,
+    /// Its files.
+    pub files: Vec<SilverFile>,
+}
+
+fn missing(what: String) -> StorageError {
+    lakewright_proto::Error::new(ErrorCode::NotFound, format!("{what} does not exist")).into()
+}
+
+impl View<'_> {
+    /// The tenant with this slug.
+    pub fn tenant_by_slug(&self, slug: &str) -> Result<Option<Tenant>> {
+        match self.get::<TenantSlugs>(&slug.to_owned())? {
+            Some(id) => self.get::<Tenants>(&id),
+            None => Ok(None),
+        }
+    }
+
+    /// The connector with this name.
+    pub fn connector_by_name(&self, tenant: TenantId, name: &str) -> Result<Option<Connector>> {
+        match self.get::<ConnectorNames>(&(tenant, name.to_owned()))? {
+            Some(id) => self.get::<Connectors>(&(tenant, id)),
+            None => Ok(None),
+        }
+    }
+
+    /// The cluster's record, once it is initialised.
+    pub fn cluster(&self) -> Result<Option<ClusterRecord>> {
+        self.get::<Cluster>(&String::new())
+    }
+
+    /// The table with this id.
+    pub fn table(&self, id: TableId) -> Result<Table> {
+        let n = self.get::<TableIds>(&id)?.ok_or_else(|| missing(format!("table {id}")))?;
+        self.get::<Tables>(&(n.tenant_id, n.layer, n.name))?.ok_or_else(|| missing(format!("table {id}")))
+    }
+
+    /// A tenant's table by name.
+    pub fn table_by_name(&self, tenant: TenantId, layer: Layer, name: &str) -> Result<Option<Table>> {
+        self.get::<Tables>(&(tenant, layer, name.to_owned()))
+    }
+
+    /// All tables of a tenant.
+    pub fn tables(&self, tenant: TenantId) -> Result<Vec<Table>> {
+        Ok(self.scan::<Tables>(&tenant)?.into_iter().map(|(_, t)| t).collect())
+    }
+
+    /// The pack versions that a tenant uses.
+    pub fn pinned_packs(&self, tenant: TenantId) -> Result<Vec<Pack>> {
+        let pins = self.scan::<PackPins>(&tenant)?;
+        pins.into_iter().map(|(_, hash)| self.get::<Packs>(&hash)?.ok_or_else(|| missing(format!("pack {hash}")))).collect()
+    }
+
+    /// The shards of a connector's stream.
+    pub fn shards(&self, tenant: TenantId, connector: lakewright_proto::ConnectorId, stream: &str) -> Result<Vec<Shard>> {
+        let ids = self.scan::<SourceShards>(&(tenant, connector, stream.to_owned()))?;
+        ids.into_iter().map(|(_, id)| self.get::<Shards>(&id)?.ok_or_else(|| missing(format!("shard {id}")))).collect()
+    }
+
+    /// Everything that a bucket's owner needs to go on.
+    pub fn bucket_state(&self, table: TableId, bucket: u32) -> Result<BucketState> {
+        let key = (table, bucket);
+        let b = self.get::<Buckets>(&key)?.ok_or_else(|| missing(format!("bucket {bucket} of table {table}")))?;
+        let buckets = self.table(table)?.buckets;
+        let files = self.scan::<Files>(&key)?.into_iter().filter(|(_, f)| f.removed.is_none()).map(|(_, f)| f.file).collect();
+        let vectors = self.scan::<DeletionVectors>(&key)?.into_iter().filter(|(_, v)| v.removed.is_none()).map(|(_, v)| v.vector);
+        let mut index: Vec<_> = self.scan::<IndexRuns>(&key)?.into_iter().map(|(_, r)| r.run).collect();
+        index.sort_by_key(|r| r.level_order);
+        Ok(BucketState {
+            bucket,
+            buckets,
+            epoch: b.epoch,
+            watermark: b.watermark,
+            files,
+            deletion_vectors: vectors.collect(),
+            index,
+            live_rows: b.live_rows,
+        })
+    }
+
+    /// A table's files as a reader of `version` sees them (the current version for `None`).
+    pub fn table_snapshot(&self, table: &Table, version: Option<u64>) -> Result<TableSnapshot> {
+        let version = match version {
+            Some(v) => v,
+            None => self.version()?,
+        };
+        let mut vectors: HashMap<(u32, FileId), DeletionVectorRef> = HashMap::new();
+        for ((_, bucket, file, _), v) in self.scan::<DeletionVectors>(&table.id)? {
+            if v.is_live_at(version) {
+                vectors.insert((bucket, file), v.vector);
+            }
+        }
+        let mut files = Vec::new();
+        for ((_, bucket, id), entry) in self.scan::<Files>(&table.id)? {
+            if entry.is_live_at(version) {
+                files.push(SilverFile { vector: vectors.remove(&(bucket, id)), file: entry.file });
+            }
+        }
+        Ok(TableSnapshot { table: table.clone(), version, files })
+    }
+
+    /// The Bronze commits that a Silver table has still to consume, in order.
+    pub fn queue(&self, table: TableId, limit: usize) -> Result<Vec<BronzeCommit>> {
+        let queued = self.scan::<Queue>(&table)?;
+        let seqs = queued.into_iter().take(limit).map(|((_, seq), ())| seq);
+        seqs.map(|seq| self.bronze_commit(seq)).collect()
+    }
+
+    /// A Bronze commit.
+    pub fn bronze_commit(&self, seq: CommitSeq) -> Result<BronzeCommit> {
+        self.get::<BronzeCommits>(&seq)?.ok_or_else(|| missing(format!("Bronze commit {seq}")))
+    }
+
+    /// The commit that brought a record.
+    pub fn commit_of(&self, address: RecordAddress) -> Result<BronzeCommit> {
+        let found = self.previous::<Offsets>(&address.shard, &(address.shard, address.offset))?;
+        let (_, seq) = found.ok_or_else(|| missing(format!("record {address}")))?;
+        let commit = self.bronze_commit(seq)?;
+        match &commit.source {
+            BronzeSource::Read { first_offset, count, .. } if address.offset < first_offset + count => Ok(commit),
+            _ => Err(missing(format!("record {address}"))),
+        }
+    }
+
+    /// The Bronze files with offsets `[first, first + count)` of a shard, in offset order.
+    pub fn bronze_files(&self, shard: &Shard, first: u64, count: u64) -> Result<Vec<FileEntry>> {
+        let mut found = Vec::new();
+        let mut at = first;
+        while at < first + count {
+            let commit = self.commit_of(RecordAddress { shard: shard.id, offset: at })?;
+            let BronzeSource::Read { first_offset, count: n, files, .. } = &commit.source else {
+                break;
+            };
+            for id in files {
+                let entry = self.get::<Files>(&(shard.bronze_table, 0, *id))?.ok_or_else(|| missing(format!("Bronze file {id}")))?;
+                if let FileRange::Offsets { first: f, count: c, .. } = &entry.range {
+                    if *f < first + count && f + c > at {
+                        found.push(entry);
+                    }
+                }
+            }
+            at = first_offset + n;
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,13 @@
+//! What the catalog holds, one plain type a record. Added fields need a serde default: stored
+//! values of older versions stay readable.
+
+mod cluster;
+mod control;
+mod ingest;
+mod tables;
+
+pub(crate) use cluster::serde_bytes_vec as bytes;
+pub use cluster::{Alert, Answer, AuditEntry, ClusterRecord, RingKey, SealedSecret};
+pub use control::{Connector, ConnectorStatus, Pack, PackFile, Role, Status, Tenant, Token, User};
+pub use ingest::{BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit};
+pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Table, TableName};

@@ -1,0 +1,1 @@
+//! The state machine without any Raft: properties of `apply`, snapshots, reopening.
