@@ -1,4 +1,34 @@
-//! Who runs what: supervision, shards, placement, backpressure, connectors and the pipeline.
+//! Who runs what: supervision, backpressure, connectors, and the pipeline from source to Silver.
+//!
+//! ```text
+//! RootActor                 watches the catalog, starts and stops tenants
+//! └─ TenantActor            one tenant: a wall for panics, stalls and poison
+//!    ├─ ConnectorActor      one connector: its open runs, their shards, their end
+//!    │  └─ ShardActor       one shard: fetch, check, commit to Bronze, hand over
+//!    └─ MergeActor          one bucket of a Silver table: consume the queue in order, commit
+//! ```
+//!
+//! A handler never awaits IO: work runs beside its actor ([`offload`]) and comes back as a message.
+//! What is not acknowledged owns byte [`credit`]. Failed children are restarted by [`restart`].
 
+pub mod connector;
 pub mod connectors;
+pub mod credit;
+pub mod error;
+pub mod exchange;
+pub mod merge;
+pub mod metrics;
+pub mod offload;
+pub mod pack_cache;
 pub mod pipeline;
+pub mod recover;
+pub mod replay;
+pub mod restart;
+pub mod root;
+pub mod runs;
+pub mod services;
+pub mod shard;
+pub mod silver_context;
+pub mod supervise;
+pub mod sweeper;
+pub mod tenant;

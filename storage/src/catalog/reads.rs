@@ -133,6 +133,18 @@ impl View<'_> {
         seqs.map(|seq| self.bronze_commit(seq)).collect()
     }
 
+    /// The same, after a commit that was taken already.
+    pub fn queue_after(&self, table: TableId, after: CommitSeq, limit: usize) -> Result<Vec<BronzeCommit>> {
+        let mut found = Vec::new();
+        let mut from = CommitSeq(after.0 + 1);
+        while found.len() < limit {
+            let Some(((_, seq), ())) = self.next::<Queue>(&table, &(table, from))? else { break };
+            found.push(self.bronze_commit(seq)?);
+            from = CommitSeq(seq.0 + 1);
+        }
+        Ok(found)
+    }
+
     /// A Bronze commit.
     pub fn bronze_commit(&self, seq: CommitSeq) -> Result<BronzeCommit> {
         self.get::<BronzeCommits>(&seq)?.ok_or_else(|| missing(format!("Bronze commit {seq}")))

@@ -1,0 +1,26 @@
+//! Compaction of a bucket by its owner, between two merges, under the same epoch.
+
+use std::sync::Arc;
+
+use lakewright_proto::{ShardEpoch, TableId};
+use lakewright_storage::catalog::command::{Command, CommitCompaction};
+use lakewright_storage::silver::compact;
+
+use crate::error::WorkError;
+use crate::services::Services;
+use crate::silver_context::silver_context;
+
+/// Merges files of a bucket while there is a reason to, a few at a time.
+pub(super) async fn compact_if_due(services: &Arc<Services>, table: TableId, bucket: u32, epoch: ShardEpoch) -> Result<(), WorkError> {
+    let (record, state) = {
+        let view = services.catalog.view();
+        (view.table(table)?, view.bucket_state(table, bucket)?)
+    };
+    let Some(plan) = compact::plan(&state) else { return Ok(()) };
+    tracing::debug!(table = record.name, inputs = plan.inputs().len(), "compacting");
+    let context = silver_context(services, &record, bucket, epoch)?;
+    let (delta, inputs) = compact::execute(context, &state, &plan).await?;
+    let command = CommitCompaction { table, bucket, epoch, inputs, delta };
+    services.catalog.propose("node", Command::CommitCompaction(command)).await?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Batches rebuilt from Bronze: what a hand-over has lost is read and checked again, with the
+//! pack version of its commit, and comes out the same.
+
+use lakewright_proto::{TableId, TenantId};
+use lakewright_storage::catalog::keyspace::{Runs, Shards};
+use lakewright_storage::catalog::records::{BronzeCommit, BronzeSource, Run, Shard};
+use lakewright_storage::catalog::Read as _;
+use lakewright_storage::parquet::read_offsets;
+
+use crate::error::WorkError;
+use crate::pipeline::EntityBatch;
+use crate::services::Services;
+
+/// The accepted rows of a Bronze commit for one table, in offset order.
+pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: TableId) -> Result<Vec<EntityBatch>, WorkError> {
+    let (shard, run, name, files, offsets) = {
+        let view = services.catalog.view();
+        let shard = shard_of(&view, commit)?;
+        let run = run_of(&view, commit.tenant_id, commit)?;
+        let name = view.table(table)?.name;
+        let mut files = Vec::new();
+        let offsets: Vec<(u64, u64)> = match &commit.source {
+            BronzeSource::Read { first_offset, count, .. } => vec![(*first_offset, *count)],
+            BronzeSource::Replay { offsets } => ranges(offsets),
+        };
+        for (first, count) in &offsets {
+            for entry in view.bronze_files(&shard, *first, *count)? {
+                if !files.iter().any(|f: &lakewright_storage::table::DataFile| f.id == entry.file.id) {
+                    files.push(entry.file);
+                }
+            }
+        }
+        (shard, run, name, files, offsets)
+    };
+    let pipeline = std::sync::Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, Some(&commit.pack))?);
+    let mut out = Vec::new();
+    for file in files {
+        for batch in read_offsets(&services.store, &file, &offsets).await? {
+            let pipeline = std::sync::Arc::clone(&pipeline);
+            let checked = tokio::task::spawn_blocking(move || pipeline.normalise_bronze(&batch));
+            let output = checked.await.map_err(|e| WorkError::Restart(format!("checking records failed: {e}")))??;
+            out.extend(output.entities.into_iter().filter(|e| e.table == name));
+        }
+    }
+    Ok(out)
+}
+
+fn shard_of(view: &lakewright_storage::catalog::View<'_>, commit: &BronzeCommit) -> Result<Shard, WorkError> {
+    view.get::<Shards>(&commit.shard)?.ok_or_else(|| WorkError::Restart(format!("shard {} is not in the catalog", commit.shard)))
+}
+
+fn run_of(view: &lakewright_storage::catalog::View<'_>, tenant: TenantId, commit: &BronzeCommit) -> Result<Run, WorkError> {
+    view.get::<Runs>(&(tenant, commit.run))?.ok_or_else(|| WorkError::Restart(format!("run {} is not in the catalog", commit.run)))
+}
+
+/// Ascending offsets as ranges of (first, count).
+fn ranges(offsets: &[u64]) -> Vec<(u64, u64)> {
+    let mut out: Vec<(u64, u64)> = Vec::new();
+    for offset in offsets {
+        match out.last_mut() {
+            Some((first, count)) if *first + *count == *offset => *count += 1,
+            _ => out.push((*offset, 1)),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn offsets_become_ranges() {
+        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), vec![(1, 3), (7, 1), (9, 2)]);
+        assert!(ranges(&[]).is_empty());
+    }
+}
