@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lakewright_proto::{CommitSeq, Layer, TenantId};
 use lakewright_storage::catalog::keyspace::{Connectors, OpenRuns, Runs, Tables, Tenants};
-use lakewright_storage::catalog::records::Status;
+use lakewright_storage::catalog::records::{ConnectorStatus, Status};
 use lakewright_storage::catalog::{Read as _, View};
 use lakewright_storage::Result;
 
@@ -21,6 +21,9 @@ pub fn desired(view: &View<'_>) -> Result<Desired> {
         if tenant.status == Status::Active {
             for ((_, connector, stream), run) in view.scan::<OpenRuns>(&id)? {
                 let (Some(record), Some(run)) = (view.get::<Connectors>(&(id, connector))?, view.get::<Runs>(&(id, run))?) else { continue };
+                if record.status != ConnectorStatus::Active {
+                    continue;
+                }
                 let shards = view.shards(id, connector, &stream)?;
                 wanted.connectors.entry(connector).or_insert_with(|| (record, Vec::new())).1.push((run, shards));
             }

@@ -1,0 +1,23 @@
+//! The admin API: thin. Each call finds out who asks, checks that they may, converts, proposes or
+//! reads, and converts back.
+
+mod access;
+mod connectors;
+mod convert;
+mod dead_letters;
+mod lineage;
+mod node;
+mod packs;
+mod pages;
+mod quality;
+mod runs;
+mod service;
+mod sql;
+mod tables;
+mod tenants;
+mod users;
+
+pub use service::{AdminService, NodeFacts};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Packs.
+
+use lakewright_actors::runs::pack_tables;
+use lakewright_proto::{admin as pb, Error, ErrorCode, Layer, TenantId};
+use lakewright_storage::catalog::command::Command;
+use lakewright_storage::catalog::keyspace::{PackPins, Packs, Tenants};
+use lakewright_storage::catalog::records::{Pack as Record, PackFile};
+use lakewright_storage::catalog::Read as _;
+use lakewright_storage::pack::{decode_schema, encode_schema, Pack};
+use tonic::Request;
+
+use super::access::{not_found, principal};
+use super::convert;
+use super::pages::page;
+use super::service::AdminService;
+use crate::auth::{Action, Principal};
+
+impl AdminService {
+    pub(super) async fn load_pack_(&self, request: Request<pb::LoadPackRequest>) -> Result<pb::LoadPackResponse, Error> {
+        let pin = request.get_ref().pin_tenant.clone();
+        let caller = self.caller(&request, &pin, Action::ManagePacks)?;
+        let r = request.into_inner();
+        let files: Vec<(String, Vec<u8>)> = r.files.iter().map(|f| (f.path.clone(), f.content.clone())).collect();
+        let pack = match Pack::parse(&files) {
+            Ok(pack) => pack,
+            Err(faults) => {
+                let fault = |f: &lakewright_storage::pack::PackFault| pb::PackFault {
+                    file: f.file.clone(),
+                    line: f.line,
+                    message: f.message.clone(),
+                };
+                return Ok(pb::LoadPackResponse { pack: None, faults: faults.0.iter().map(fault).collect(), existed: false });
+            }
+        };
+        let hash = pack.hash().to_owned();
+        let existed = self.services().catalog.view().get::<Packs>(&hash).map_err(Error::from)?.is_some();
+        let name = if r.name.is_empty() { pack.name().to_owned() } else { r.name };
+        let files = r.files.into_iter().map(|f| PackFile { path: f.path, content: f.content }).collect();
+        let record = Record { hash: hash.clone(), name, files, created_at: lakewright_actors::services::now_us() };
+        if !r.check_only {
+            self.propose(&caller.principal, &r.request_id, Command::PutPack(record.clone())).await?;
+            if !pin.is_empty() {
+                self.pin(&caller.principal, caller.tenant.id, &pack, "").await?;
+            }
+        }
+        Ok(pb::LoadPackResponse { pack: Some(self.pack_message(&record, &caller.principal)?), faults: Vec::new(), existed })
+    }
+
+    fn pack_message(&self, record: &Record, principal: &Principal) -> Result<pb::Pack, Error> {
+        let view = self.services().catalog.view();
+        let mut pinned_by = Vec::new();
+        for (id, tenant) in view.all::<Tenants>().map_err(Error::from)? {
+            let sees = principal.is_system_admin || id == principal.tenant_id;
+            let pin = view.get::<PackPins>(&(id, record.name.clone())).map_err(Error::from)?;
+            if sees && pin.as_deref() == Some(&record.hash) {
+                pinned_by.push(tenant.slug);
+            }
+        }
+        drop(view);
+        Ok(pb::Pack {
+            hash: record.hash.clone(),
+            name: record.name.clone(),
+            created_at: Some(convert::time(record.created_at)),
+            entities: self.parsed(record)?.entities().iter().map(|e| e.name().to_owned()).collect(),
+            pinned_by,
+        })
+    }
+
+    fn parsed(&self, record: &Record) -> Result<Pack, Error> {
+        let files: Vec<(String, Vec<u8>)> = record.files.iter().map(|f| (f.path.clone(), f.content.clone())).collect();
+        Pack::parse(&files).map_err(|e| Error::new(ErrorCode::InvalidArgument, format!("pack {}: {e}", record.hash)))
+    }
+
+    /// A pack by hash, by the beginning of one, or by name: its newest version.
+    fn pack(&self, name: &str) -> Result<Record, Error> {
+        let all = self.services().catalog.view().all::<Packs>().map_err(Error::from)?;
+        let mut found: Vec<Record> =
+            all.into_iter().map(|(_, p)| p).filter(|p| p.name == name || (name.len() >= 8 && p.hash.starts_with(name))).collect();
+        found.sort_by_key(|p| p.created_at);
+        found.pop().ok_or_else(|| not_found(format_args!("pack {name:?}")))
+    }
+
+    pub(super) async fn list_packs_(&self, request: Request<pb::ListPacksRequest>) -> Result<pb::ListPacksResponse, Error> {
+        let principal = principal(&request)?;
+        let r = request.into_inner();
+        let all = self.services().catalog.view().all::<Packs>().map_err(Error::from)?;
+        let mut packs: Vec<Record> = Vec::new();
+        for (_, record) in all {
+            let own = self.services().catalog.view().get::<PackPins>(&(principal.tenant_id, record.name.clone())).map_err(Error::from)?;
+            if principal.is_system_admin || own.as_deref() == Some(&record.hash) {
+                packs.push(record);
+            }
+        }
+        packs.sort_by_key(|p| std::cmp::Reverse(p.created_at));
+        let (rows, next_page_token) = page(packs, r.page_size, &r.page_token)?;
+        let packs = rows.iter().map(|p| self.pack_message(p, &principal)).collect::<Result<_, _>>()?;
+        Ok(pb::ListPacksResponse { packs, next_page_token })
+    }
+
+    pub(super) async fn pin_pack_(&self, request: Request<pb::PinPackRequest>) -> Result<pb::PinPackResponse, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManagePacks)?;
+        let r = request.into_inner();
+        let record = self.pack(&r.pack)?;
+        let pack = self.parsed(&record)?;
+        let plan = self.pin(&caller.principal, caller.tenant.id, &pack, &r.request_id).await?;
+        Ok(pb::PinPackResponse { pack: Some(self.pack_message(&record, &caller.principal)?), plan })
+    }
+
+    async fn pin(&self, principal: &Principal, tenant: TenantId, pack: &Pack, request_id: &str) -> Result<Vec<pb::PackPlanEntry>, Error> {
+        let plan = self.plan(tenant, pack)?;
+        let refused: Vec<_> = plan.iter().filter(|p| !p.reason.is_empty()).map(|p| format!("{}: {}", p.entity, p.reason)).collect();
+        if !refused.is_empty() {
+            return Err(Error::new(ErrorCode::InvalidArgument, format!("the pack cannot be used:\n- {}", refused.join("\n- "))));
+        }
+        let command = Command::PinPack { tenant, hash: pack.hash().to_owned(), tables: pack_tables(tenant, pack)? };
+        self.propose(principal, request_id, command).await?;
+        Ok(plan)
+    }
+
+    pub(super) async fn plan_pack_(&self, request: Request<pb::PlanPackRequest>) -> Result<pb::PlanPackResponse, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManagePacks)?;
+        let pack = self.parsed(&self.pack(&request.get_ref().pack)?)?;
+        Ok(pb::PlanPackResponse { plan: self.plan(caller.tenant.id, &pack)? })
+    }
+
+    /// Compares the pack's tables with the tenant's: a column may be added at the end; another
+    /// type or a vanished column needs a rebuild, which is refused while the table has rows.
+    fn plan(&self, tenant: TenantId, pack: &Pack) -> Result<Vec<pb::PackPlanEntry>, Error> {
+        let view = self.services().catalog.view();
+        let mut plan = Vec::new();
+        for entity in pack.entities() {
+            let existing = view.table_by_name(tenant, Layer::Silver, entity.table()).map_err(Error::from)?;
+            let mut entry = pb::PackPlanEntry { entity: entity.name().to_owned(), ..Default::default() };
+            let wanted = entity.silver_schema();
+            match existing {
+                None => entry.action = pb::PackPlanAction::Create as i32,
+                Some(t) if t.schema_ipc == encode_schema(&wanted).map_err(Error::from)? => {
+                    entry.action = pb::PackPlanAction::Nothing as i32;
+                }
+                Some(t) => {
+                    let old = decode_schema(&t.schema_ipc).map_err(Error::from)?;
+                    let kept = old.fields().iter().all(|f| wanted.field_with_name(f.name()).is_ok_and(|n| n.data_type() == f.data_type()));
+                    let added = wanted.fields().iter().filter(|f| old.field_with_name(f.name()).is_err());
+                    entry.columns = added.map(|f| f.name().clone()).collect();
+                    if kept || t.rows == 0 {
+                        entry.action = pb::PackPlanAction::AddColumns as i32;
+                    } else {
+                        entry.action = pb::PackPlanAction::Refused as i32;
+                        entry.reason = "a column vanishes or changes its type while the table has rows; give the new field another name".into();
+                    }
+                }
+            }
+            plan.push(entry);
+        }
+        Ok(plan)
+    }
+}

@@ -1,0 +1,162 @@
+//! Runs.
+
+use std::time::Duration;
+
+use lakewright_actors::runs;
+use lakewright_actors::tenant::build_source;
+use lakewright_proto::{admin as pb, Error, ErrorCode, RunId, TenantId};
+use lakewright_storage::catalog::command::Command;
+use lakewright_storage::catalog::keyspace::{Connectors, Runs};
+use lakewright_storage::catalog::records::{Run, RunMode, RunStatus};
+use lakewright_storage::catalog::{Catalog, Read as _};
+use lakewright_storage::table::OutcomeCounts;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Status};
+
+use super::access::not_found;
+use super::convert;
+use super::pages::page;
+use super::service::AdminService;
+use crate::auth::Action;
+
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+impl AdminService {
+    fn run_message(&self, run: &Run) -> pb::IngestionRun {
+        let connector = self.services().catalog.view().get::<Connectors>(&(run.tenant_id, run.connector_id)).ok().flatten();
+        convert::run(run, connector.as_ref().map_or("", |c| c.name.as_str()))
+    }
+
+    pub(super) async fn start_run_(&self, request: Request<pb::StartRunRequest>) -> Result<pb::StartRunResponse, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageRuns)?;
+        let r = request.into_inner();
+        let record = self.connector(caller.tenant.id, &r.connector)?;
+        let mode = match r.mode() {
+            pb::RunMode::Streaming => RunMode::Streaming,
+            _ => RunMode::Batch,
+        };
+        let streams = if r.stream.is_empty() {
+            let source = build_source(self.services(), &record)?;
+            let found = source.discover().await.map_err(|e| Error::new(ErrorCode::Unavailable, format!("connector {:?}: {e}", record.name)))?;
+            found.into_iter().map(|s| s.name).collect()
+        } else {
+            vec![r.stream.clone()]
+        };
+        if streams.is_empty() {
+            return Err(not_found(format_args!("a stream of {:?}", record.name)));
+        }
+        if r.scope() == pb::RunScope::Full {
+            for stream in &streams {
+                let command = Command::ResetStream { tenant: record.tenant_id, connector: record.id, stream: stream.clone() };
+                self.propose(&caller.principal, "", command).await?;
+            }
+        }
+        let mut started = Vec::new();
+        for stream in streams {
+            let id = runs::start(self.services(), &caller.principal.email, &record, Some(&stream), mode, "manual").await?;
+            started.push(self.run_message(&find(&self.services().catalog, record.tenant_id, id)?));
+        }
+        Ok(pb::StartRunResponse { runs: started })
+    }
+
+    pub(super) async fn get_run_(&self, request: Request<pb::GetRunRequest>) -> Result<pb::IngestionRun, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        Ok(self.run_message(&find(&self.services().catalog, caller.tenant.id, request.get_ref().id.parse()?)?))
+    }
+
+    pub(super) async fn list_runs_(&self, request: Request<pb::ListRunsRequest>) -> Result<pb::ListRunsResponse, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let r = request.into_inner();
+        let only = if r.connector.is_empty() { None } else { Some(self.connector(caller.tenant.id, &r.connector)?.id) };
+        let all = self.services().catalog.view().scan::<Runs>(&caller.tenant.id).map_err(Error::from)?;
+        let mut all: Vec<Run> = all.into_iter().map(|(_, r)| r).collect();
+        all.retain(|run| only.is_none_or(|c| run.connector_id == c));
+        all.retain(|run| r.status() == pb::RunStatus::Unspecified || convert::run_status(run.status) == r.status());
+        all.sort_by_key(|r| std::cmp::Reverse(r.started_at));
+        let (rows, next_page_token) = page(all, r.page_size, &r.page_token)?;
+        Ok(pb::ListRunsResponse { runs: rows.iter().map(|r| self.run_message(r)).collect(), next_page_token })
+    }
+
+    pub(super) async fn cancel_run_(&self, request: Request<pb::CancelRunRequest>) -> Result<pb::IngestionRun, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageRuns)?;
+        let r = request.into_inner();
+        let run: RunId = r.id.parse()?;
+        let command = Command::FinishRun { tenant: caller.tenant.id, run, status: RunStatus::Cancelled, error: None };
+        self.propose(&caller.principal, &r.request_id, command).await?;
+        Ok(self.run_message(&find(&self.services().catalog, caller.tenant.id, run)?))
+    }
+
+    pub(super) async fn follow_run_(
+        &self,
+        request: Request<pb::FollowRunRequest>,
+    ) -> Result<ReceiverStream<Result<pb::RunProgress, Status>>, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let id: RunId = request.get_ref().id.parse()?;
+        let catalog = self.services().catalog.clone();
+        let first = find(&catalog, caller.tenant.id, id)?;
+        let estimate = self.estimate(&first).await;
+        let (tell, told) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let mut changed = catalog.store().subscribe();
+            loop {
+                changed.borrow_and_update();
+                let run = match find(&catalog, caller.tenant.id, id) {
+                    Ok(run) => run,
+                    Err(e) => {
+                        // A caller that is gone needs no answer.
+                        let _ = tell.send(Err(e.into())).await;
+                        return;
+                    }
+                };
+                let over = run.ended_at.is_some();
+                if tell.send(Ok(progress(&run, estimate))).await.is_err() || over {
+                    return;
+                }
+                tokio::time::sleep(PROGRESS).await;
+                // Without a change there is nothing to tell, but the rate falls: tell it each second.
+                let _ = tokio::time::timeout(Duration::from_secs(1), changed.changed()).await;
+            }
+        });
+        Ok(ReceiverStream::new(told))
+    }
+
+    /// What the source estimates for the run's stream; a source that cannot tell is not waited for.
+    async fn estimate(&self, run: &Run) -> Option<(u64, u64)> {
+        let record = self.services().catalog.view().get::<Connectors>(&(run.tenant_id, run.connector_id)).ok().flatten()?;
+        let source = build_source(self.services(), &record).ok()?;
+        let found = tokio::time::timeout(Duration::from_secs(2), source.discover()).await.ok()?.ok()?;
+        found.into_iter().find(|s| s.name == run.entity)?.estimate
+    }
+}
+
+fn find(catalog: &Catalog, tenant: TenantId, id: RunId) -> Result<Run, Error> {
+    catalog.view().get::<Runs>(&(tenant, id)).map_err(Error::from)?.ok_or_else(|| not_found(format_args!("run {id}")))
+}
+
+fn progress(run: &Run, estimate: Option<(u64, u64)>) -> pb::RunProgress {
+    let mut outcomes = OutcomeCounts::default();
+    let mut settling = 0;
+    for ledger in run.ledger.values() {
+        outcomes.add(&ledger.outcomes);
+        settling += ledger.residue().max(0) as u64;
+    }
+    pb::RunProgress {
+        run_id: run.id.to_string(),
+        stream: run.entity.clone(),
+        status: convert::run_status(run.status) as i32,
+        records: run.counts.read,
+        bytes: run.counts.bytes,
+        at: Some(convert::time(lakewright_actors::services::now_us())),
+        started_at: Some(convert::time(run.started_at)),
+        estimated_records: estimate.map(|e| e.0).filter(|n| *n > 0),
+        estimated_bytes: estimate.map(|e| e.1).filter(|n| *n > 0),
+        outcomes: Some(convert::outcomes(&outcomes)),
+        rejected: run.counts.rejected,
+        unmapped: run.counts.unmapped,
+        settling,
+        error: run.error.clone().unwrap_or_default(),
+    }
+}
+
