@@ -1,0 +1,73 @@
+//! How files are encoded: what is compressed how, and which columns carry statistics.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::Result;
+
+/// The kind of file being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Raw records: a payload that is only compressed, offsets that can be searched by page.
+    Bronze,
+    /// A system table, whose rows have their time in this column.
+    System {
+        /// A `Timestamp(us)` column.
+        time_column: String,
+    },
+}
+
+impl Profile {
+    pub(super) fn time_column(&self) -> &str {
+        match self {
+            Self::Bronze => "_ingested_at",
+            Self::System { time_column } => time_column,
+        }
+    }
+
+    pub(super) fn properties(&self) -> Result<WriterProperties> {
+        let b = WriterProperties::builder()
+            .set_created_by(concat!("lakewright ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_max_row_group_bytes(Some(64 << 20))
+            .set_data_page_size_limit(1 << 20)
+            .set_statistics_truncate_length(Some(64))
+            .set_column_index_truncate_length(Some(64));
+        let b = match self {
+            Self::Bronze => {
+                // Small pages of offsets: a record is found by decoding one page of each column.
+                plain(b, "payload")
+                    .set_statistics_enabled(EnabledStatistics::Chunk)
+                    .set_data_page_row_count_limit(4096)
+                    .set_column_statistics_enabled(ColumnPath::from("_offset"), EnabledStatistics::Page)
+                    .set_column_dictionary_enabled(ColumnPath::from("_offset"), false)
+                    .set_column_dictionary_enabled(ColumnPath::from("_location"), false)
+                    .set_column_dictionary_enabled(ColumnPath::from("_source_key"), false)
+            }
+            Self::System { .. } => plain(b, "payload").set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(20_000),
+        };
+        Ok(b.build())
+    }
+}
+
+/// Raw bytes: every value differs, so a dictionary or a minimum would cost and serve nothing.
+fn plain(b: WriterPropertiesBuilder, column: &str) -> WriterPropertiesBuilder {
+    let path = || ColumnPath::from(column);
+    b.set_column_dictionary_enabled(path(), false)
+        .set_column_statistics_enabled(path(), EnabledStatistics::None)
+        .set_column_data_page_size_limit(path(), 1 << 20)
+}
+
+/// The schema as written: views are how batches travel, not how files are typed.
+pub fn file_schema(schema: &Schema) -> SchemaRef {
+    let field = |f: &Arc<Field>| match f.data_type() {
+        DataType::BinaryView => Arc::new(f.as_ref().clone().with_data_type(DataType::Binary)),
+        DataType::Utf8View => Arc::new(f.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => f.clone(),
+    };
+    Arc::new(Schema::new_with_metadata(schema.fields().iter().map(field).collect::<Vec<_>>(), schema.metadata().clone()))
+}
