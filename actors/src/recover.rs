@@ -5,7 +5,9 @@ use lakewright_proto::{TableId, TenantId};
 use lakewright_storage::catalog::keyspace::{Runs, Shards};
 use lakewright_storage::catalog::records::{BronzeCommit, BronzeSource, Run, Shard};
 use lakewright_storage::catalog::Read as _;
-use lakewright_storage::parquet::read_offsets;
+use futures::TryStreamExt as _;
+use lakewright_storage::parquet::FileReader;
+use lakewright_storage::table::DataFile;
 
 use crate::error::WorkError;
 use crate::pipeline::EntityBatch;
@@ -25,7 +27,7 @@ pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: Tabl
         };
         for (first, count) in &offsets {
             for entry in view.bronze_files(&shard, *first, *count)? {
-                if !files.iter().any(|f: &lakewright_storage::table::DataFile| f.id == entry.file.id) {
+                if !files.iter().any(|f: &DataFile| f.id == entry.file.id) {
                     files.push(entry.file);
                 }
             }
@@ -35,7 +37,7 @@ pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: Tabl
     let pipeline = std::sync::Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, Some(&commit.pack))?);
     let mut out = Vec::new();
     for file in files {
-        for batch in read_offsets(&services.store, &file, &offsets).await? {
+        for batch in rows(services, &file, &offsets).await? {
             let pipeline = std::sync::Arc::clone(&pipeline);
             let checked = tokio::task::spawn_blocking(move || pipeline.normalise_bronze(&batch));
             let output = checked.await.map_err(|e| WorkError::Restart(format!("checking records failed: {e}")))??;
@@ -43,6 +45,19 @@ pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: Tabl
         }
     }
     Ok(out)
+}
+
+/// A Bronze file's rows in these ranges of offsets.
+pub async fn rows(services: &Services, file: &DataFile, ranges: &[(u64, u64)]) -> Result<Vec<arrow_array::RecordBatch>, WorkError> {
+    let reader = FileReader::open(&services.store, &file.path, file.size).await?;
+    let batches = match ranges {
+        [(first, count)] => reader.read_range(*first..first + count, None).await?,
+        _ => {
+            let offsets: Vec<u64> = ranges.iter().flat_map(|(first, count)| *first..first + count).collect();
+            reader.read_offsets(&offsets, None).await?
+        }
+    };
+    Ok(batches.try_collect().await?)
 }
 
 fn shard_of(view: &lakewright_storage::catalog::View<'_>, commit: &BronzeCommit) -> Result<Shard, WorkError> {

@@ -9,9 +9,9 @@ use lakewright_storage::catalog::command::{Command, CommitReplay};
 use lakewright_storage::catalog::keyspace::{Connectors, Runs, Shards};
 use lakewright_storage::catalog::records::{EntityCounts, Run, RunMode, RunStatus, Shard};
 use lakewright_storage::catalog::Read as _;
-use lakewright_storage::parquet::{read_offsets, write_file, Profile};
+use lakewright_storage::parquet::{write_file, Footer, Owner, Profile, Span};
+use lakewright_storage::paths::{Key, Month};
 use lakewright_storage::table::{schemas, StreamCounts};
-use lakewright_storage::paths;
 
 use crate::error::WorkError;
 use crate::runs::bronze_table;
@@ -91,7 +91,7 @@ async fn replay_shard(services: &Arc<Services>, shard: &Shard, run: &Run, offset
         }
     }
     for file in files {
-        for batch in read_offsets(&services.store, &file, &wanted).await? {
+        for batch in crate::recover::rows(services, &file, &wanted).await? {
             let pipeline = Arc::clone(&pipeline);
             let checked = tokio::task::spawn_blocking(move || pipeline.normalise_bronze(&batch));
             let output = checked.await.map_err(|e| WorkError::Restart(format!("checking records failed: {e}")))??;
@@ -113,18 +113,25 @@ async fn replay_shard(services: &Arc<Services>, shard: &Shard, run: &Run, offset
         tables.push((table.ok_or_else(|| WorkError::Restart(format!("table silver.{name} does not exist")))?.id, counts));
     }
     let mut written = Vec::new();
-    for (name, schema, batches) in
-        [("data_quality_results", schemas::quality_results(), quality), ("dead_letters", schemas::dead_letters(), dead_letters)]
-    {
+    let span = Span::Offsets { first: offsets.first().copied().unwrap_or(0), end: offsets.last().map_or(0, |o| o + 1) };
+    for (name, time_column, schema, batches) in [
+        ("data_quality_results", "checked_at", schemas::quality_results(), quality),
+        ("dead_letters", "rejected_at", schemas::dead_letters(), dead_letters),
+    ] {
         let batches: Vec<_> = batches.into_iter().filter(|b| b.num_rows() > 0).collect();
         if batches.is_empty() {
             written.push(Vec::new());
             continue;
         }
-        let key = paths::system_file(shard.tenant_id, name, now, FileId::generate());
-        let mut footer = services.footer(shard.bronze_table, format!("shard/{}", shard.id), shard.epoch);
-        footer.run = Some(run.id);
-        written.push(vec![write_file(&services.store, key, schema, batches, footer, Profile::System).await?]);
+        let file = FileId::generate();
+        let key = Key::System { tenant: shard.tenant_id, table: name.to_owned(), month: Month::of_micros(now), file };
+        let footer = Footer {
+            run: Some(run.id),
+            pack: Some(pipeline.pack_hash().to_owned()),
+            ..services.footer(shard.tenant_id, shard.bronze_table, file, Owner::Shard(shard.id), shard.epoch, span)
+        };
+        let profile = Profile::System { time_column: time_column.to_owned() };
+        written.push(vec![write_file(&services.store, key, &schema, batches, &footer, &profile).await?]);
     }
     let dead_letters = written.pop().unwrap_or_default();
     let quality = written.pop().unwrap_or_default();

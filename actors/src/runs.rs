@@ -55,7 +55,7 @@ pub async fn start(
 
 /// The Bronze table of a source: `files.opportunity` is `bronze.files_opportunity`.
 pub fn bronze_table(tenant: TenantId, kind: &str, stream: &str) -> Result<TableSpec, Error> {
-    let subject = format!("{kind}.{stream}");
+    let subject = paths::source(kind, stream)?;
     Ok(TableSpec {
         id: TableId::generate(),
         layer: Layer::Bronze,
@@ -96,7 +96,11 @@ pub fn pack_tables(tenant: TenantId, pack: &lakewright_storage::pack::Pack) -> R
                 layer: Layer::Silver,
                 name: name.to_owned(),
                 subject: entity.name().to_owned(),
-                root: paths::silver_root(tenant, name),
+                root: if changes.is_some() {
+                    paths::silver_root(tenant, entity.table())
+                } else {
+                    paths::changes_root(tenant, entity.table())
+                },
                 schema_ipc: encode_schema(&schema).map_err(Error::from)?,
                 streams: entity.streams().to_vec(),
                 changes,

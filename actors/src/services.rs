@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lakewright_proto::{ConnectorId, Error, NodeId, ShardEpoch, TableId, TenantId};
+use lakewright_proto::{ConnectorId, Error, FileId, NodeId, ShardEpoch, TableId, TenantId};
 use lakewright_storage::catalog::records::{ClusterRecord, SealedSecret};
 use lakewright_storage::catalog::Catalog;
 use lakewright_storage::keyindex::BlockCache;
 use lakewright_storage::object::Store;
-use lakewright_storage::parquet::Footer;
+use lakewright_storage::parquet::{Footer, Owner, Span};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -90,15 +90,21 @@ pub struct Services {
 }
 
 impl Services {
-    /// The footer of a file of this cluster, to be completed with what the file holds.
-    pub fn footer(&self, table: TableId, bucket_or_shard: String, epoch: ShardEpoch) -> Footer {
+    /// The label of a file of this cluster; positions, run and pack are for the caller to add.
+    pub fn footer(&self, tenant: TenantId, table: TableId, file: FileId, owner: Owner, epoch: ShardEpoch, span: Span) -> Footer {
         Footer {
             cluster: self.cluster.id,
-            incarnation: self.cluster.incarnation,
-            table: Some(table),
-            owner: bucket_or_shard,
-            epoch: epoch.0,
-            ..Footer::default()
+            incarnation: u64::from(self.cluster.incarnation),
+            tenant,
+            table,
+            file,
+            owner,
+            epoch,
+            span,
+            previous: None,
+            next: None,
+            run: None,
+            pack: None,
         }
     }
 }

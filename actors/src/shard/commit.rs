@@ -10,9 +10,10 @@ use lakewright_proto::{CommitSeq, FileId, Layer, RunId, ShardEpoch, SourcePositi
 use lakewright_storage::catalog::command::{Command, CommitBronze, Reply};
 use lakewright_storage::catalog::records::{EntityCounts, Shard};
 use lakewright_storage::object::Store;
-use lakewright_storage::parquet::{FileWriter, Profile};
+use lakewright_storage::parquet::{FileWriter, Footer, Owner, Profile, Span};
+use lakewright_storage::paths::{Day, Key, Month};
 use lakewright_storage::table::{schemas, DataFile, StreamCounts};
-use lakewright_storage::{crash, paths};
+use lakewright_storage::crash;
 use tokio::sync::{mpsc, watch};
 
 use super::state::{is_due, Gathered, Pressure};
@@ -79,9 +80,9 @@ struct Open {
     shard: Shard,
     gathered: Gathered,
     first_offset: u64,
-    bronze: Option<FileWriter>,
-    quality: Option<FileWriter>,
-    dead_letters: Option<FileWriter>,
+    bronze: Option<Writing>,
+    quality: Option<Writing>,
+    dead_letters: Option<Writing>,
     counts: StreamCounts,
     entities: Vec<(TableId, EntityCounts, Vec<EntityBatch>)>,
     permits: Vec<Arc<Permit>>,
@@ -124,15 +125,16 @@ impl Open {
         }
         let store = &self.committer.services.store;
         let source = bronze_subject(&self.committer.services, &self.shard)?;
-        let key = || paths::bronze_file(tenant, &source, ingested_at, FileId::generate());
+        let key = |file| Key::Bronze { tenant, source, day: Day::of_micros(ingested_at), file };
         append(&mut self.bronze, store, key, output.bronze, schemas::bronze(), Profile::Bronze).await?;
-        for (slot, batch, schema, name) in [
-            (&mut self.quality, output.quality, schemas::quality_results(), "data_quality_results"),
-            (&mut self.dead_letters, output.dead_letters, schemas::dead_letters(), "dead_letters"),
+        for (slot, batch, schema, name, time_column) in [
+            (&mut self.quality, output.quality, schemas::quality_results(), "data_quality_results", "checked_at"),
+            (&mut self.dead_letters, output.dead_letters, schemas::dead_letters(), "dead_letters", "rejected_at"),
         ] {
             if batch.num_rows() > 0 {
-                let key = || paths::system_file(tenant, name, ingested_at, FileId::generate());
-                append(slot, store, key, batch, schema, Profile::System).await?;
+                let key = |file| Key::System { tenant, table: name.to_owned(), month: Month::of_micros(ingested_at), file };
+                let profile = Profile::System { time_column: time_column.to_owned() };
+                append(slot, store, key, batch, schema, profile).await?;
             }
         }
         let since = self.gathered.since.or_else(|| Some(Instant::now()));
@@ -180,19 +182,19 @@ impl Open {
         };
         let services = Arc::clone(&self.committer.services);
         let count = self.gathered.records;
-        let footer = || {
-            let mut f = services.footer(self.shard.bronze_table, format!("shard/{}", self.shard.id), self.committer.epoch);
-            f.first_offset = Some(self.first_offset);
-            f.count = Some(count);
-            f.previous_position = self.shard.position.clone();
-            f.next_position = Some(position.clone());
-            f.run = Some(self.committer.run);
-            f.pack = Some(self.committer.pack.clone());
-            f
+        let (bronze, quality, dead_letters) = (self.bronze.take(), self.quality.take(), self.dead_letters.take());
+        let owner = Owner::Shard(self.shard.id);
+        let span = Span::Offsets { first: self.first_offset, end: self.first_offset + count };
+        let footer = |file: FileId| Footer {
+            previous: self.shard.position.clone(),
+            next: Some(position.clone()),
+            run: Some(self.committer.run),
+            pack: Some(self.committer.pack.clone()),
+            ..services.footer(self.shard.tenant_id, self.shard.bronze_table, file, owner, self.committer.epoch, span)
         };
-        let files = finish(self.bronze.take(), footer()).await?;
-        let quality = finish(self.quality.take(), footer()).await?;
-        let dead_letters = finish(self.dead_letters.take(), footer()).await?;
+        let files = finish(bronze, &footer).await?;
+        let quality = finish(quality, &footer).await?;
+        let dead_letters = finish(dead_letters, &footer).await?;
         crash::point("bronze.file.written");
         let entities = std::mem::take(&mut self.entities);
         let command = CommitBronze {
@@ -267,27 +269,33 @@ fn bronze_subject(services: &Services, shard: &Shard) -> Result<String, WorkErro
     Ok(services.catalog.view().table(shard.bronze_table)?.subject)
 }
 
+/// A file being written, and its id.
+struct Writing {
+    id: FileId,
+    writer: FileWriter,
+}
+
 async fn append(
-    slot: &mut Option<FileWriter>,
+    slot: &mut Option<Writing>,
     store: &Store,
-    key: impl FnOnce() -> (FileId, String, String),
+    key: impl FnOnce(FileId) -> Key,
     batch: RecordBatch,
     schema: SchemaRef,
     profile: Profile,
 ) -> Result<(), WorkError> {
-    let writer = match slot {
-        Some(writer) => writer,
+    let writing = match slot {
+        Some(writing) => writing,
         None => {
-            let (id, path, partition) = key();
-            slot.insert(FileWriter::start(store, id, path, partition, schema, profile)?)
+            let id = FileId::generate();
+            slot.insert(Writing { id, writer: FileWriter::start(store, key(id), &schema, &profile)? })
         }
     };
-    Ok(writer.write(batch).await?)
+    Ok(writing.writer.write(batch).await?)
 }
 
-async fn finish(writer: Option<FileWriter>, footer: lakewright_storage::parquet::Footer) -> Result<Vec<DataFile>, WorkError> {
-    match writer {
-        Some(writer) => Ok(vec![writer.finish(footer).await?]),
+async fn finish(writing: Option<Writing>, footer: impl Fn(FileId) -> Footer) -> Result<Vec<DataFile>, WorkError> {
+    match writing {
+        Some(Writing { id, writer }) => Ok(vec![writer.finish(&footer(id)).await?]),
         None => Ok(Vec::new()),
     }
 }

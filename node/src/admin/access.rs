@@ -8,7 +8,7 @@ use lakewright_storage::catalog::Read as _;
 use tonic::Request;
 
 use super::service::AdminService;
-use crate::auth::{allowed, Action, Principal};
+use crate::auth::{authorize, Action, Principal};
 
 /// A caller who may do what it asks, to the tenant it asks about.
 pub(super) struct Caller {
@@ -34,13 +34,7 @@ impl AdminService {
     pub(super) fn caller<T>(&self, request: &Request<T>, tenant: &str, action: Action) -> Result<Caller, Error> {
         let principal = principal(request)?;
         let tenant = self.tenant(&principal, tenant)?;
-        let own = tenant.id == principal.tenant_id;
-        if !allowed(&principal, action, own) {
-            return Err(Error::new(
-                ErrorCode::PermissionDenied,
-                format!("{} may not {action}; ask an administrator for a role that may", principal.email),
-            ));
-        }
+        authorize(&principal, action, tenant.id)?;
         Ok(Caller { principal, tenant })
     }
 

@@ -118,7 +118,7 @@ impl AdminService {
     }
 
     pub(super) async fn list_connectors_(&self, request: Request<pb::ListConnectorsRequest>) -> Result<pb::ListConnectorsResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadConnectors)?;
         let r = request.into_inner();
         let all = self.services().catalog.view().scan::<Connectors>(&caller.tenant.id).map_err(Error::from)?;
         let mut all: Vec<Connector> = all.into_iter().map(|(_, c)| c).collect();
@@ -129,7 +129,7 @@ impl AdminService {
     }
 
     pub(super) async fn get_connector_(&self, request: Request<pb::GetConnectorRequest>) -> Result<pb::Connector, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadConnectors)?;
         self.connector_message(&self.connector(caller.tenant.id, &request.get_ref().connector)?, true)
     }
 
@@ -198,13 +198,13 @@ impl AdminService {
 
 impl AdminService {
     pub(super) async fn pause_connector_(&self, request: Request<pb::PauseConnectorRequest>) -> Result<pb::Connector, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageConnectors)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::RunConnectors)?;
         let r = request.into_inner();
         self.set_connector_status(&caller, &r.connector, &r.request_id, ConnectorStatus::Paused).await
     }
 
     pub(super) async fn resume_connector_(&self, request: Request<pb::ResumeConnectorRequest>) -> Result<pb::Connector, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageConnectors)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::RunConnectors)?;
         let r = request.into_inner();
         let record = self.connector(caller.tenant.id, &r.connector)?;
         if matches!(record.status, ConnectorStatus::Broken { .. }) {
@@ -215,7 +215,7 @@ impl AdminService {
     }
 
     pub(super) async fn clear_broken_(&self, request: Request<pb::ClearBrokenRequest>) -> Result<pb::Connector, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageConnectors)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::RunConnectors)?;
         let r = request.into_inner();
         let record = self.connector(caller.tenant.id, &r.connector)?;
         if !matches!(record.status, ConnectorStatus::Broken { .. }) {

@@ -52,7 +52,7 @@ impl AdminService {
         &self,
         request: Request<pb::ListDeadLettersRequest>,
     ) -> Result<pb::ListDeadLettersResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewQuality)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadDeadLetters)?;
         let r = request.into_inner();
         let connector = if r.connector.is_empty() { String::new() } else { self.connector(caller.tenant.id, &r.connector)?.id.to_string() };
         let wanted = filter([
@@ -72,7 +72,7 @@ impl AdminService {
     }
 
     pub(super) async fn get_dead_letter_(&self, request: Request<pb::GetDeadLetterRequest>) -> Result<pb::DeadLetter, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::InspectDeadLetters)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadDeadLetters)?;
         let r = request.into_inner();
         let a: RecordAddress = r.address.parse()?;
         let here = Some(format!("address_shard = {} AND address_offset = {}", a.shard, a.offset));

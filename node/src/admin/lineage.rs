@@ -28,7 +28,7 @@ struct Walk<'a> {
 
 impl AdminService {
     pub(super) async fn walk_lineage_(&self, request: Request<pb::WalkLineageRequest>) -> Result<pb::WalkLineageResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadLineage)?;
         let r = request.into_inner();
         let tenant = caller.tenant.id;
         let down = r.direction() == pb::LineageDirection::Down;

@@ -59,7 +59,7 @@ impl AdminService {
     }
 
     pub(super) async fn list_audit_(&self, request: Request<pb::ListAuditRequest>) -> Result<pb::ListAuditResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewAudit)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadAudit)?;
         let whole = caller.principal.is_system_admin && request.get_ref().tenant.is_empty();
         let r = request.into_inner();
         let view = self.services().catalog.view();

@@ -14,7 +14,7 @@ impl AdminService {
         &self,
         request: Request<pb::ListQualityScoresRequest>,
     ) -> Result<pb::ListQualityScoresResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewQuality)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadQuality)?;
         let r = request.into_inner();
         let wanted = filter([equals("entity", &r.entity), equals("ingestion_run_id", &r.run_id)]);
         let (size, start) = (limit(r.page_size), r.page_token.parse::<usize>().unwrap_or(0));
@@ -53,7 +53,7 @@ impl AdminService {
         &self,
         request: Request<pb::ListQualityResultsRequest>,
     ) -> Result<pb::ListQualityResultsResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewQuality)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadQuality)?;
         let r = request.into_inner();
         let failed = r.failed_only.then(|| "(cardinality(failed_rules) > 0 OR cardinality(warnings) > 0)".to_owned());
         let wanted = filter([equals("entity", &r.entity), equals("ingestion_run_id", &r.run_id), failed]);

@@ -30,7 +30,7 @@ impl AdminService {
     }
 
     pub(super) async fn start_run_(&self, request: Request<pb::StartRunRequest>) -> Result<pb::StartRunResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageRuns)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::RunConnectors)?;
         let r = request.into_inner();
         let record = self.connector(caller.tenant.id, &r.connector)?;
         let mode = match r.mode() {
@@ -62,12 +62,12 @@ impl AdminService {
     }
 
     pub(super) async fn get_run_(&self, request: Request<pb::GetRunRequest>) -> Result<pb::IngestionRun, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadRuns)?;
         Ok(self.run_message(&find(&self.services().catalog, caller.tenant.id, request.get_ref().id.parse()?)?))
     }
 
     pub(super) async fn list_runs_(&self, request: Request<pb::ListRunsRequest>) -> Result<pb::ListRunsResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadRuns)?;
         let r = request.into_inner();
         let only = if r.connector.is_empty() { None } else { Some(self.connector(caller.tenant.id, &r.connector)?.id) };
         let all = self.services().catalog.view().scan::<Runs>(&caller.tenant.id).map_err(Error::from)?;
@@ -80,7 +80,7 @@ impl AdminService {
     }
 
     pub(super) async fn cancel_run_(&self, request: Request<pb::CancelRunRequest>) -> Result<pb::IngestionRun, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageRuns)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::RunConnectors)?;
         let r = request.into_inner();
         let run: RunId = r.id.parse()?;
         let command = Command::FinishRun { tenant: caller.tenant.id, run, status: RunStatus::Cancelled, error: None };
@@ -92,7 +92,7 @@ impl AdminService {
         &self,
         request: Request<pb::FollowRunRequest>,
     ) -> Result<ReceiverStream<Result<pb::RunProgress, Status>>, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadRuns)?;
         let id: RunId = request.get_ref().id.parse()?;
         let catalog = self.services().catalog.clone();
         let first = find(&catalog, caller.tenant.id, id)?;

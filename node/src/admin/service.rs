@@ -12,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::raft::RaftHandle;
-use crate::secrets::SecretBox;
+use crate::secrets::{KeyRing, Purpose};
 
 /// What the node knows of itself.
 #[derive(Clone, Debug, Default)]
@@ -40,14 +40,14 @@ pub struct NodeFacts {
 pub struct AdminService {
     services: Arc<Services>,
     engine: Arc<QueryEngine>,
-    secrets: Arc<SecretBox>,
+    secrets: Arc<KeyRing>,
     raft: RaftHandle,
     facts: Arc<NodeFacts>,
 }
 
 impl AdminService {
     /// Over a node's parts.
-    pub fn new(services: Arc<Services>, engine: Arc<QueryEngine>, secrets: Arc<SecretBox>, raft: RaftHandle, facts: NodeFacts) -> Self {
+    pub fn new(services: Arc<Services>, engine: Arc<QueryEngine>, secrets: Arc<KeyRing>, raft: RaftHandle, facts: NodeFacts) -> Self {
         Self { services, engine, secrets, raft, facts: Arc::new(facts) }
     }
 
@@ -68,7 +68,8 @@ impl AdminService {
     }
 
     pub(super) fn seal(&self, tenant: TenantId, connector: ConnectorId, field: &str, version: u32, secret: &str) -> Result<SealedSecret, Error> {
-        self.secrets.seal(tenant, connector, field, version, secret)
+        let purpose = Purpose::ConnectorField { tenant, connector, field, version };
+        Ok(SealedSecret { sealed: self.secrets.seal(purpose, secret.as_bytes())?, version })
     }
 }
 

@@ -36,7 +36,7 @@ impl AdminService {
     }
 
     pub(super) async fn list_tables_(&self, request: Request<pb::ListTablesRequest>) -> Result<pb::ListTablesResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadTables)?;
         let r = request.into_inner();
         let layer = convert::layer_of(r.layer());
         let mut all = self.services().catalog.view().tables(caller.tenant.id).map_err(Error::from)?;
@@ -46,7 +46,7 @@ impl AdminService {
     }
 
     pub(super) async fn describe_table_(&self, request: Request<pb::DescribeTableRequest>) -> Result<pb::DescribeTableResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadTables)?;
         let table = self.table(caller.tenant.id, &request.get_ref().table)?;
         let schema = decode_schema(&table.schema_ipc).map_err(Error::from)?;
         let columns = schema.fields().iter().map(|f| pb::Column {

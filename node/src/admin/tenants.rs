@@ -37,7 +37,7 @@ impl AdminService {
     }
 
     pub(super) async fn get_tenant_(&self, request: Request<pb::GetTenantRequest>) -> Result<pb::Tenant, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadTenant)?;
         Ok(self.tenant_message(&caller.tenant))
     }
 

@@ -11,7 +11,7 @@ use super::access::not_found;
 use super::convert;
 use super::pages::page;
 use super::service::AdminService;
-use crate::auth::{Action, NewToken};
+use crate::auth::{Action, TokenSecret};
 
 impl AdminService {
     fn user(&self, tenant: TenantId, name: &str) -> Result<User, Error> {
@@ -51,12 +51,12 @@ impl AdminService {
     }
 
     pub(super) async fn get_user_(&self, request: Request<pb::GetUserRequest>) -> Result<pb::User, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadUsers)?;
         Ok(convert::user(&self.user(caller.tenant.id, &request.get_ref().user)?))
     }
 
     pub(super) async fn list_users_(&self, request: Request<pb::ListUsersRequest>) -> Result<pb::ListUsersResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ViewTenant)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadUsers)?;
         let r = request.into_inner();
         let all = self.services().catalog.view().scan::<Users>(&caller.tenant.id).map_err(Error::from)?;
         let mut all: Vec<User> = all.into_iter().map(|(_, u)| u).collect();
@@ -86,11 +86,11 @@ impl AdminService {
 
     pub(super) async fn create_token_(&self, request: Request<pb::CreateTokenRequest>) -> Result<pb::CreateTokenResponse, Error> {
         let own = request.get_ref().user.is_empty();
-        let action = if own { Action::ViewTenant } else { Action::ManageUsers };
+        let action = if own { Action::ManageOwnTokens } else { Action::ManageTokens };
         let caller = self.caller(&request, &request.get_ref().tenant, action)?;
         let r = request.into_inner();
         let user = if own { self.user(caller.tenant.id, &caller.principal.email)? } else { self.user(caller.tenant.id, &r.user)? };
-        let new = NewToken::generate();
+        let secret = TokenSecret::generate();
         let now = lakewright_actors::services::now_us();
         let expires_at = (r.ttl_seconds > 0).then(|| now.saturating_add((r.ttl_seconds as i64).saturating_mul(1_000_000)));
         let token = Token {
@@ -103,12 +103,12 @@ impl AdminService {
             revoked_at: None,
         };
         let message = convert::token(&token);
-        self.propose(&caller.principal, "", Command::CreateToken { token, hash: new.hash }).await?;
-        Ok(pb::CreateTokenResponse { token: Some(message), secret: new.secret.to_string() })
+        self.propose(&caller.principal, "", Command::CreateToken { token, hash: secret.hash() }).await?;
+        Ok(pb::CreateTokenResponse { token: Some(message), secret: secret.expose().to_owned() })
     }
 
     pub(super) async fn list_tokens_(&self, request: Request<pb::ListTokensRequest>) -> Result<pb::ListTokensResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageUsers)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageTokens)?;
         let r = request.into_inner();
         let only = if r.user.is_empty() { None } else { Some(self.user(caller.tenant.id, &r.user)?.id) };
         let view = self.services().catalog.view();
@@ -121,7 +121,7 @@ impl AdminService {
     }
 
     pub(super) async fn revoke_token_(&self, request: Request<pb::RevokeTokenRequest>) -> Result<pb::Token, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageUsers)?;
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageTokens)?;
         let r = request.into_inner();
         let token: TokenId = r.id.parse()?;
         self.propose(&caller.principal, &r.request_id, Command::RevokeToken { tenant: caller.tenant.id, token }).await?;
