@@ -31,6 +31,8 @@ pub struct IngestOptions {
     pub fetch_bytes: usize,
     /// Bytes of payload that one Bronze commit gathers at most.
     pub commit_bytes: usize,
+    /// Records that one Bronze commit gathers at most.
+    pub commit_rows: u64,
     /// How long gathered records wait for more before they are committed.
     pub commit_interval: Duration,
     /// The least time between two Silver commits of a table.
@@ -48,6 +50,7 @@ impl Default for IngestOptions {
         Self {
             fetch_bytes: 4 << 20,
             commit_bytes: 32 << 20,
+            commit_rows: 65_536,
             commit_interval: Duration::from_millis(500),
             silver_interval: Duration::from_secs(2),
             silver_bytes: 256 << 20,

@@ -174,7 +174,7 @@ impl Open {
 
     async fn commit_if_due(&mut self, pressure: Pressure) -> Result<(), WorkError> {
         let options = &self.committer.services.options;
-        if !is_due(&self.gathered, pressure, Instant::now(), options.commit_bytes, options.commit_interval) {
+        if !is_due(&self.gathered, pressure, Instant::now(), options.commit_bytes, options.commit_rows, options.commit_interval) {
             return Ok(());
         }
         let Some(position) = self.position.take() else {

@@ -23,11 +23,12 @@ pub(super) enum Pressure {
 }
 
 /// Whether to commit now.
-pub(super) fn is_due(gathered: &Gathered, pressure: Pressure, now: Instant, commit_bytes: usize, interval: Duration) -> bool {
+pub(super) fn is_due(gathered: &Gathered, pressure: Pressure, now: Instant, commit_bytes: usize, commit_rows: u64, interval: Duration) -> bool {
     if gathered.records == 0 {
         return false;
     }
     pressure == Pressure::Flush
         || gathered.bytes >= commit_bytes
+        || gathered.records >= commit_rows
         || gathered.since.is_some_and(|since| now.duration_since(since) >= interval)
 }

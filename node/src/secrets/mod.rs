@@ -5,6 +5,7 @@ mod cluster_key;
 mod seal;
 mod ticket_keys;
 
+pub(crate) use cluster_key::write_private;
 pub use cluster_key::{load_key_ring, ClusterKey, KeyRing};
 pub use seal::{Purpose, SecretBytes};
 pub use ticket_keys::TicketKey;

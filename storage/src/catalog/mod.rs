@@ -19,6 +19,7 @@ pub use apply::{decode_answer, encode_command};
 pub use lineage::{LineageEdge, LineageNode};
 pub use propose::{Catalog, LocalProposer, Outcome, ProposeError, Proposer};
 pub use reads::{SilverFile, TableSnapshot};
+pub use snapshot::Bookkeeping;
 pub use store::{CatalogStore, Read, View, APPLIED_KEY, MEMBERSHIP_KEY};
 pub use tx::ApplyError;
 

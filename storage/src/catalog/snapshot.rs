@@ -12,14 +12,23 @@ const CHUNK: usize = 2_000;
 /// A key or value longer than this is damage, not data.
 const MAX_PIECE: u32 = 1 << 20;
 
+/// What Raft keeps beside the state: the encoded position last applied, and the membership.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bookkeeping {
+    /// None: nothing was applied yet.
+    pub applied: Option<Vec<u8>>,
+    /// Empty: none yet.
+    pub membership: Vec<u8>,
+}
+
 impl CatalogStore {
     /// Writes the state as it is now, whatever is applied meanwhile. The stream ends with the
-    /// number of pairs; its file adds checksums.
-    pub fn export(&self, out: &mut dyn Write) -> Result<()> {
-        self.begin_export()?;
+    /// number of pairs; its file adds checksums. Answers Raft's bookkeeping as of the copied state.
+    pub fn export(&self, out: &mut dyn Write) -> Result<Bookkeeping> {
+        let bookkeeping = self.begin_export()?;
         let written = self.export_pairs(out);
         self.end_export();
-        written
+        written.map(|()| bookkeeping)
     }
 
     fn export_pairs(&self, out: &mut dyn Write) -> Result<()> {

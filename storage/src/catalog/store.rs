@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::codec::KeyPart;
 use super::export::Export;
+use super::snapshot::Bookkeeping;
 use super::keyspace::{prefix_key, KeySpace};
 use crate::error::{Result, StorageError};
 
@@ -121,11 +122,6 @@ impl CatalogStore {
         View { store: self, _gate: self.gate.read() }
     }
 
-    /// Raw bytes that Raft keeps beside the state.
-    pub fn bookkeeping(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.physical(key)
-    }
-
     /// Writes one entry's effects, all or nothing.
     pub(super) fn write(&self, changes: Vec<Change>, version: u64) -> Result<()> {
         let mut batch = sled::Batch::default();
@@ -149,13 +145,21 @@ impl CatalogStore {
         Ok(())
     }
 
-    pub(super) fn begin_export(&self) -> Result<()> {
+    /// What Raft keeps beside the state.
+    pub fn raft_bookkeeping(&self) -> Result<Bookkeeping> {
+        let membership = self.physical(MEMBERSHIP_KEY)?.unwrap_or_default();
+        Ok(Bookkeeping { applied: self.physical(APPLIED_KEY)?, membership })
+    }
+
+    pub(super) fn begin_export(&self) -> Result<Bookkeeping> {
+        let _gate = self.gate.write();
         let mut export = self.export.lock();
         if export.is_some() {
             return Err(StorageError::corrupt("the catalog", "a snapshot is being written already"));
         }
+        let bookkeeping = self.raft_bookkeeping()?;
         *export = Some(Export::default());
-        Ok(())
+        Ok(bookkeeping)
     }
 
     pub(super) fn end_export(&self) {

@@ -1,0 +1,154 @@
+//! A node from start to end: parts, listeners, the wait for a signal, and the ordered stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lakewright_actors::services::now_us;
+use lakewright_proto::admin::admin_server::AdminServer;
+use lakewright_proto::{admin, Error};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::admin::{AdminService, NodeFacts};
+use crate::auth::{AuthInterceptor, Authenticator};
+use crate::catalog_state::failed;
+use crate::config::Config;
+use crate::directory::CatalogDirectory;
+use crate::queries;
+use crate::startup::{start, Parts};
+use crate::{recover, telemetry, ticket_ring, tls};
+
+/// Gathered records are committed, and the process ends, within this after SIGTERM.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// A new ticket key is made this often.
+const TICKET_KEY_LIFE: Duration = Duration::from_secs(24 * 3_600);
+
+/// Runs a node until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> Result<(), Error> {
+    tls::install_provider();
+    let metrics = telemetry::init_metrics()?;
+    let admin_listener = bind("admin.listen", config.admin.listen).await?;
+    let flight_listener = bind("flight.listen", config.flight.listen).await?;
+    let metrics_listener = bind("metrics.listen", config.metrics.listen).await?;
+    let addresses = Addresses {
+        admin: local(&admin_listener)?,
+        flight: local(&flight_listener)?,
+        metrics: local(&metrics_listener)?,
+    };
+    let stop = CancellationToken::new();
+    let tls = tls::server_tls(&config.tls)?;
+    let parts = start(config).await?;
+    let engine = queries::engine(&parts)?;
+    let authenticator = Authenticator::new(Arc::new(CatalogDirectory(parts.services.catalog.clone())));
+
+    let facts = facts(&parts, &addresses);
+    let service = AdminService::new(Arc::clone(&parts.services), Arc::clone(&engine), Arc::clone(&parts.keys), parts.raft.clone(), facts);
+    let admin_server = admin_server(service, authenticator.clone(), tls.clone(), admin_listener, stop.clone()).await?;
+    let ring = ticket_ring::TicketRing::new(parts.services.catalog.clone(), Arc::clone(&parts.keys));
+    let flight_server = queries::serve_flight(&parts, engine, authenticator, ring.clone(), tls, flight_listener, stop.clone())?;
+    tokio::spawn(telemetry::serve_metrics(metrics_listener, metrics, stop.clone()));
+    tokio::spawn(recover::serve(parts.config.recover_socket(), Arc::clone(&parts.services), stop.clone()));
+    tokio::spawn(ticket_ring::rotate(ring, TICKET_KEY_LIFE, stop.clone()));
+    addresses.write(&parts)?;
+    tracing::info!(admin = %addresses.admin, flight = %addresses.flight, metrics = %addresses.metrics, "node is up");
+
+    let why = tokio::select! {
+        signal = signal() => signal?,
+        () = parts.raft.failed() => "raft has failed".to_owned(),
+    };
+    tracing::info!(why, "stopping: no more fetching, gathered records are committed");
+    let ended = parts.root.drain(STOP_WITHIN).await;
+    stop.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(1), futures::future::join(admin_server, flight_server)).await;
+    parts.raft.shutdown().await;
+    parts.state.close().map_err(Error::from)?;
+    tracing::info!(ended, "stopped");
+    Ok(())
+}
+
+async fn admin_server(
+    service: AdminService,
+    authenticator: Authenticator,
+    tls: Option<tonic::transport::ServerTlsConfig>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<tokio::task::JoinHandle<()>, Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<AdminServer<AdminService>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(admin::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|e| failed("building server reflection", e))?;
+    let reflection_alpha = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(admin::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1alpha()
+        .map_err(|e| failed("building server reflection", e))?;
+    let mut server = Server::builder().tcp_nodelay(true).concurrency_limit_per_connection(64).timeout(Duration::from_secs(600));
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).map_err(|e| failed("using TLS", e))?;
+    }
+    let admin = AdminServer::with_interceptor(service, AuthInterceptor::new(authenticator));
+    let router = server.add_service(health_service).add_service(reflection).add_service(reflection_alpha).add_service(admin);
+    Ok(tokio::spawn(async move {
+        let served = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled()).await;
+        if let Err(e) = served {
+            tracing::error!(error = %e, "the admin API has ended");
+        }
+    }))
+}
+
+/// Where the listeners are, which differs from the configuration where that says port 0.
+struct Addresses {
+    admin: SocketAddr,
+    flight: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Addresses {
+    /// Tells programs on this machine, among them the CLI, where to connect.
+    fn write(&self, parts: &Parts) -> Result<(), Error> {
+        let map: BTreeMap<&str, String> =
+            [("admin", self.admin.to_string()), ("flight", self.flight.to_string()), ("metrics", self.metrics.to_string())].into();
+        let path = parts.config.node.data_dir.join("addresses.json");
+        let draft = path.with_extension("json.new");
+        let text = serde_json::to_string(&map).map_err(|e| failed("writing addresses", e))?;
+        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).map_err(|e| failed(&format!("writing {}", path.display()), e))
+    }
+}
+
+fn facts(parts: &Parts, addresses: &Addresses) -> NodeFacts {
+    NodeFacts {
+        name: parts.config.node_name(),
+        admin_address: addresses.admin.to_string(),
+        flight_address: addresses.flight.to_string(),
+        metrics_address: addresses.metrics.to_string(),
+        storage_url: parts.config.storage_url(),
+        zone: parts.config.node.zone.clone().unwrap_or_default(),
+        labels: parts.config.node.labels.clone(),
+        started_at: now_us(),
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|e| failed(&format!("listening on {address} ({key})"), e))
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, Error> {
+    listener.local_addr().map_err(|e| failed("reading a listener's address", e))
+}
+
+async fn signal() -> Result<String, Error> {
+    use tokio::signal::unix::{signal, SignalKind};
+    let mut term = signal(SignalKind::terminate()).map_err(|e| failed("waiting for signals", e))?;
+    let mut int = signal(SignalKind::interrupt()).map_err(|e| failed("waiting for signals", e))?;
+    Ok(tokio::select! {
+        _ = term.recv() => "SIGTERM".to_owned(),
+        _ = int.recv() => "SIGINT".to_owned(),
+    })
+}
