@@ -39,6 +39,8 @@ pub mod state_machine;
 pub mod types;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod memory_state;
 #[cfg(test)]
 mod trace_tests;

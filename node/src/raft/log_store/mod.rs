@@ -111,6 +111,8 @@ impl LogStore {
         log.flush(true, Some(Flushed::Blocking(tx)))?;
         rx.recv().map_err(io::Error::other)??;
         let growth = LogGrowth { limit: options.snapshot_after_bytes, ..LogGrowth::default() };
+        // A node that restarts often must still come to its snapshots.
+        growth.add(log.stat().closed_chunks.iter().map(|c| c.size).sum());
         Ok(Self { log: Arc::new(Mutex::new(log)), failed: Arc::default(), growth: Arc::new(growth), snapshots })
     }
 

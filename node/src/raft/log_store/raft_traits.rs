@@ -123,7 +123,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let append = || {
             self.check()?;
             let mut log = self.log.lock();
-            log.append(encoded)?;
+            // What lies at or below the purge point is in a snapshot already.
+            let purged = log.log_state().purged().map(|id| id.index);
+            log.append(encoded.into_iter().filter(|(id, _)| Some(id.index) > purged))?;
             crash::point("raft.append.before_sync");
             log.flush(true, Some(Flushed::Entries { done: callback, failed: self.failed.clone() }))
         };

@@ -139,7 +139,16 @@ fn the_bytes_of_the_log_are_frozen() {
     });
     let file = tail::newest_log_file(dir.path()).unwrap().unwrap();
     assert_eq!(file.file_name().unwrap(), "r-00_000_000_000_000_000_000.wal");
-    insta::assert_snapshot!(hex::encode(std::fs::read(file).unwrap()), @"");
+    // Checkpoint, checkpoint with the owner's marker, vote, append, commit, purge.
+    let records = [
+        "00000005010000000000000000007aee9474",
+        "000000050100000000010000001d6c616b657772696768742d726166742d6c6f67207631206e6f6465203100000000428b9eb8",
+        "00000000000000000000000100000000000000010000000000b7dd9ff4",
+        "000000010000000000000001000000000000000100000000000000000000001301010000000000000009000000010000000178000000004c6eced5",
+        "000000020000000000000001000000000000000100000000000000000000000080cb8eb4",
+        "0000000400000000000000010000000000000001000000000000000000000000eb10e212",
+    ];
+    assert_eq!(hex::encode(std::fs::read(file).unwrap()), records.concat());
 }
 
 #[derive(Clone, Debug)]
