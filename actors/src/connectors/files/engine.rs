@@ -51,6 +51,8 @@ pub struct Engine {
     seen_open: HashMap<String, (u64, i64)>,
     notices: Vec<SourceNotice>,
     dirty: bool,
+    /// Records are in the batch whose place could not be noted: the step must not have happened.
+    undo: bool,
 }
 
 /// Whether a file belongs to a shard: by its name, so that it never moves.
@@ -75,6 +77,7 @@ impl Engine {
             seen_open: HashMap::new(),
             notices: Vec::new(),
             dirty: false,
+            undo: false,
         }
     }
 
@@ -85,17 +88,24 @@ impl Engine {
                 return Ok(step);
             }
         }
+        let (saved, said) = (self.state.clone(), self.notices.len());
         let mut batch = BatchBuilder::new();
-        let read = self.fill(&mut batch, max_bytes.max(1));
+        let mut read = self.fill(&mut batch, max_bytes.max(1));
         if let Some(c) = &self.current {
             // The file goes on in the next batch: remember how far this one came.
             match c.entry(0) {
                 Ok(e) => self.remember(&c.now.name.clone(), e),
-                Err(e) => {
-                    self.current = None;
-                    return Err(later(&self.stream, FileFault::of(&e)));
-                }
+                Err(e) => read = Err(self.undo(&e)),
             }
+        }
+        if std::mem::take(&mut self.undo) {
+            // As if nothing had been read: the next step lists anew and starts where this one did.
+            self.state = saved;
+            self.notices.truncate(said);
+            self.current = None;
+            self.queue.clear();
+            self.in_pass = false;
+            return read.map(|()| Step::Wait(Duration::ZERO));
         }
         self.state.shrink();
         if !batch.is_empty() {
@@ -155,6 +165,11 @@ impl Engine {
         Ok(None)
     }
 
+    fn undo(&mut self, e: &std::io::Error) -> SourceError {
+        self.undo = true;
+        later(&self.stream, FileFault::of(e))
+    }
+
     fn note(&mut self, kind: &'static str, message: String) {
         if self.notices.len() < MAX_NOTICES {
             self.notices.push(SourceNotice { kind, message });
@@ -192,8 +207,8 @@ impl Engine {
                 Pull::More => self.current = Some(c),
                 Pull::End(open_bytes) => self.end_of_file(c, open_bytes, batch)?,
                 Pull::Fault(fault) => {
-                    let entry = c.entry(0).ok();
-                    self.fault(&c.listed, &c.now, entry, fault)?;
+                    let entry = c.entry(0).map_err(|e| self.undo(&e))?;
+                    self.fault(&c.listed, &c.now, Some(entry), fault)?;
                 }
             }
             if self.queue.is_empty() && self.current.is_none() {
@@ -229,7 +244,7 @@ impl Engine {
         let mut delivered = 0;
         if open_bytes > 0 {
             if let Err(wait) = self.settled(&c.now) {
-                let e = c.entry(0).map_err(|e| later(&c.now.name, FileFault::of(&e)))?;
+                let e = c.entry(0).map_err(|e| self.undo(&e))?;
                 self.remember(&c.now.name, e);
                 self.state.passed(&c.listed);
                 self.unsettled.push((Instant::now() + wait, c.listed));
@@ -244,7 +259,7 @@ impl Engine {
             }
         }
         self.seen_open.remove(&c.now.name);
-        let e = c.entry(delivered).map_err(|e| later(&c.now.name, FileFault::of(&e)))?;
+        let e = c.entry(delivered).map_err(|e| self.undo(&e))?;
         self.remember(&c.now.name, Entry { finished: true, ..e });
         self.state.passed(&c.listed);
         Ok(())

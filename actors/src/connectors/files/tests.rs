@@ -9,6 +9,8 @@ mod units;
 
 use std::path::Path;
 
+use arrow_array::Array;
+
 use lakewright_proto::SourcePosition;
 use serde_json::{json, Value};
 

@@ -187,7 +187,8 @@ async fn run(ops: Vec<Op>) {
             }
             Op::Rewrite(n) => {
                 versions.push(m.lines.clone());
-                fs::write(&m.file, m.replace(n)).unwrap();
+                let text = m.replace(n);
+                fs::write(&m.file, text).unwrap();
             }
             Op::ReadOne(n) => {
                 take(reader.next(n).await.unwrap(), &mut position, &mut delivered);
