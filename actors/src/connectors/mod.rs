@@ -1,6 +1,9 @@
 //! Sources. One trait fits files, APIs, queues and streams: a stream has shards (which may split),
 //! a shard has an opaque position, and reading it yields batches of raw records.
 
+pub mod files;
+pub mod registry;
+
 use std::time::Duration;
 
 use arrow_array::{BinaryViewArray, Int64Array, StringArray, TimestampMicrosecondArray};

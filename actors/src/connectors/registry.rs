@@ -1,0 +1,16 @@
+//! Every kind of connector that this build has.
+
+use std::sync::Arc;
+
+use super::files::FilesKind;
+use super::ConnectorKind;
+
+/// All kinds, by name.
+pub fn kinds() -> Vec<Arc<dyn ConnectorKind>> {
+    vec![Arc::new(FilesKind)]
+}
+
+/// The kind of this name.
+pub fn kind(name: &str) -> Option<Arc<dyn ConnectorKind>> {
+    kinds().into_iter().find(|k| k.name() == name)
+}
