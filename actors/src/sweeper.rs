@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use lakewright_proto::FileId;
+use lakewright_proto::{ErrorCode, FileId};
 use lakewright_storage::catalog::command::Command;
 use lakewright_storage::catalog::keyspace::Dropped;
 use lakewright_storage::catalog::Read as _;
-use object_store::path::Path;
-use object_store::ObjectStore;
 
 use crate::services::Services;
 
@@ -45,15 +43,12 @@ async fn sweep_once(services: &Services) -> Result<usize, crate::error::WorkErro
         (now, due)
     };
     let due: Vec<_> = due.into_iter().filter(|((at, _), _)| *at as i64 + KEEP_US < now).collect();
-    let store = services.store.inner();
     let deleted: Vec<Option<(u64, FileId)>> = stream::iter(due)
-        .map(|(key, path)| {
-            let store = Arc::clone(&store);
-            async move {
-                match store.delete(&Path::from(path)).await {
-                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Some(key),
-                    Err(_) => None,
-                }
+        .map(|(key, path)| async move {
+            match services.store.delete(&path).await {
+                Ok(()) => Some(key),
+                Err(e) if e.code() == ErrorCode::NotFound => Some(key),
+                Err(_) => None,
             }
         })
         .buffer_unordered(8)

@@ -46,7 +46,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let authenticator = Authenticator::new(Arc::new(CatalogDirectory(parts.services.catalog.clone())));
 
     let facts = facts(&parts, &addresses);
-    let service = AdminService::new(Arc::clone(&parts.services), Arc::clone(&engine), Arc::clone(&parts.keys), parts.raft.clone(), facts);
+    let service = AdminService::new(Arc::clone(&parts.services), Arc::clone(&engine), Arc::clone(&parts.keys), parts.raft.status(), facts);
     let admin_server = admin_server(service, authenticator.clone(), tls.clone(), admin_listener, stop.clone()).await?;
     let ring = ticket_ring::TicketRing::new(parts.services.catalog.clone(), Arc::clone(&parts.keys));
     let flight_server = queries::serve_flight(&parts, engine, authenticator, ring.clone(), tls, flight_listener, stop.clone())?;
@@ -58,13 +58,13 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let why = tokio::select! {
         signal = signal() => signal?,
-        () = parts.raft.failed() => "raft has failed".to_owned(),
+        e = parts.raft.failed() => e.message,
     };
     tracing::info!(why, "stopping: no more fetching, gathered records are committed");
     let ended = parts.root.drain(STOP_WITHIN).await;
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), futures::future::join(admin_server, flight_server)).await;
-    parts.raft.shutdown().await;
+    parts.raft.shutdown().await?;
     parts.state.close().map_err(Error::from)?;
     tracing::info!(ended, "stopped");
     Ok(())

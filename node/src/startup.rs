@@ -21,7 +21,7 @@ use crate::catalog_state::{failed, CatalogState, RaftProposer};
 use crate::config::Config;
 use crate::directory::Opener;
 use crate::first_start;
-use crate::raft::{RaftHandle, RaftOptions, RaftRuntime};
+use crate::raft::{LogOptions, RaftNode, RaftOptions, RaftRuntime};
 use crate::secrets::{load_key_ring, KeyRing};
 
 /// Memory for blocks of key indexes.
@@ -38,7 +38,7 @@ pub struct Parts {
     /// The keys of secrets.
     pub keys: Arc<KeyRing>,
     /// Raft.
-    pub raft: RaftHandle,
+    pub raft: RaftRuntime,
     /// The catalog's state.
     pub state: Arc<CatalogStore>,
     /// One process per data directory.
@@ -56,18 +56,22 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
 
     let (state, trusted) = CatalogStore::open(&catalog_dir, config.catalog.state_cache_bytes.0).map_err(Error::from)?;
     let state = Arc::new(state);
+    let defaults = RaftOptions::default();
     let options = RaftOptions {
-        dir: data.join("raft"),
-        node: config.node.id,
-        snapshot_entries: config.catalog.snapshot_entries,
-        snapshot_log_bytes: config.catalog.snapshot_log_bytes.0,
-        log_cache_bytes: config.catalog.log_cache_bytes.as_usize(),
         state_is_trusted: trusted,
-        ..RaftOptions::default()
+        snapshot_after_entries: config.catalog.snapshot_entries,
+        keep_entries: defaults.keep_entries.min(config.catalog.snapshot_entries / 2),
+        log: LogOptions {
+            cache_bytes: config.catalog.log_cache_bytes.as_usize(),
+            snapshot_after_bytes: config.catalog.snapshot_log_bytes.0,
+            ..defaults.log
+        },
+        ..defaults
     };
-    let raft = RaftRuntime::start(Arc::new(CatalogState(Arc::clone(&state))), options).await?;
-    let catalog = Catalog::new(Arc::clone(&state), Arc::new(RaftProposer(raft.log())));
-    raft.ready().await?;
+    let node = RaftNode { zone: config.node.zone.clone().unwrap_or_default(), ..RaftNode::default() };
+    let replicated = Arc::new(CatalogState(Arc::clone(&state)));
+    let raft = RaftRuntime::start(&data.join("raft"), config.node.id, node, replicated, options).await?;
+    let catalog = Catalog::new(Arc::clone(&state), Arc::new(RaftProposer(Arc::new(raft.meta_log()))));
     let cluster = first_start::cluster(&config, &catalog, &keys).await?;
 
     let store = Store::open(&store_config(&config)).await.map_err(Error::from)?;

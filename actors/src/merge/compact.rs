@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lakewright_proto::{ShardEpoch, TableId};
-use lakewright_storage::catalog::command::{Command, CommitCompaction};
+use lakewright_storage::catalog::command::{Command, CommitCompaction, Reply};
 use lakewright_storage::silver::compact;
 
 use crate::error::WorkError;
@@ -18,9 +18,19 @@ pub(super) async fn compact_if_due(services: &Arc<Services>, table: TableId, buc
     };
     let Some(plan) = compact::plan(&state) else { return Ok(()) };
     tracing::debug!(table = record.name, inputs = plan.inputs().len(), "compacting");
-    let context = silver_context(services, &record, bucket, epoch)?;
+    let context = silver_context(services, &record, bucket, epoch, state.watermark)?;
     let (delta, inputs) = compact::execute(context, &state, &plan).await?;
     let command = CommitCompaction { table, bucket, epoch, inputs, delta };
     services.catalog.propose("node", Command::CommitCompaction(command)).await?;
     Ok(())
+}
+
+/// Compacts a bucket now. It takes the bucket over for that: a merge under way is superseded, and
+/// begins again from the catalog when its queue asks for it.
+pub async fn compact_now(services: &Arc<Services>, table: TableId, bucket: u32) -> Result<(), WorkError> {
+    let claim = Command::ClaimBucket { table, bucket, node: services.node };
+    let Reply::Epoch(epoch) = services.catalog.propose("node", claim).await? else {
+        return Err(WorkError::Restart("the catalog answered a claim with something else".into()));
+    };
+    compact_if_due(services, table, bucket, epoch).await
 }

@@ -9,6 +9,7 @@ mod run;
 mod state;
 
 pub use actor::{MergeActor, MergeArgs};
+pub use compact::compact_now;
 pub use message::{MergeEnd, MergeMsg};
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl Reading {
         }
     }
 
-    async fn credit(&self) -> Result<Option<Permit>, WorkError> {
+    async fn credit(&mut self) -> Result<Option<Permit>, WorkError> {
         let (tenant, bytes) = (self.shard.tenant_id, self.services.options.fetch_bytes);
         if let Some(permit) = self.services.credit.try_acquire(tenant, bytes) {
             return Ok(Some(permit));
@@ -150,7 +150,7 @@ impl Reading {
         Ok(offset + records)
     }
 
-    async fn send(&self, checked: Checked) -> Result<(), WorkError> {
+    async fn send(&mut self, checked: Checked) -> Result<(), WorkError> {
         let closed = |_| WorkError::Restart("committing has ended".into());
         self.checked.send(checked).await.map_err(closed)
     }
@@ -163,7 +163,7 @@ impl Reading {
         }
     }
 
-    async fn tell(&self, notices: &[SourceNotice]) {
+    async fn tell(&mut self, notices: &[SourceNotice]) {
         for notice in notices {
             tracing::warn!(shard = %self.shard.id, stream = self.shard.stream, kind = notice.kind, message = notice.message, "source notice");
             let alert = Alert {

@@ -4,5 +4,5 @@
 mod actor;
 mod message;
 
-pub use actor::{TenantActor, TenantArgs};
+pub use actor::{build_source, TenantActor, TenantArgs};
 pub use message::{TenantDesired, TenantMsg};

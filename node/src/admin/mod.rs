@@ -18,6 +18,3 @@ mod tenants;
 mod users;
 
 pub use service::{AdminService, NodeFacts};
-
-#[cfg(test)]
-mod tests;

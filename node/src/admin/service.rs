@@ -11,7 +11,7 @@ use lakewright_storage::query::QueryEngine;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::raft::RaftHandle;
+use crate::raft::RaftStatus;
 use crate::secrets::{KeyRing, Purpose};
 
 /// What the node knows of itself.
@@ -41,13 +41,13 @@ pub struct AdminService {
     services: Arc<Services>,
     engine: Arc<QueryEngine>,
     secrets: Arc<KeyRing>,
-    raft: RaftHandle,
+    raft: RaftStatus,
     facts: Arc<NodeFacts>,
 }
 
 impl AdminService {
     /// Over a node's parts.
-    pub fn new(services: Arc<Services>, engine: Arc<QueryEngine>, secrets: Arc<KeyRing>, raft: RaftHandle, facts: NodeFacts) -> Self {
+    pub fn new(services: Arc<Services>, engine: Arc<QueryEngine>, secrets: Arc<KeyRing>, raft: RaftStatus, facts: NodeFacts) -> Self {
         Self { services, engine, secrets, raft, facts: Arc::new(facts) }
     }
 

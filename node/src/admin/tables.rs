@@ -89,4 +89,20 @@ impl AdminService {
         }
         Ok(answer)
     }
+
+    pub(super) async fn compact_table_(&self, request: Request<pb::CompactTableRequest>) -> Result<pb::CompactTableResponse, Error> {
+        let caller = self.caller(&request, &request.get_ref().tenant, Action::MaintainTables)?;
+        let before = self.table(caller.tenant.id, &request.get_ref().table)?;
+        for bucket in 0..before.buckets {
+            let done = lakewright_actors::merge::compact_now(self.services(), before.id, bucket).await;
+            done.map_err(|e| Error::new(ErrorCode::Unavailable, format!("compacting {}: {e}", before.name)))?;
+        }
+        let after = self.services().catalog.view().table(before.id).map_err(Error::from)?;
+        Ok(pb::CompactTableResponse {
+            files_before: before.files,
+            files_after: after.files,
+            bytes_before: before.bytes,
+            bytes_after: after.bytes,
+        })
+    }
 }

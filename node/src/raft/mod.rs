@@ -36,6 +36,7 @@ pub mod snapshot;
 pub mod startup;
 pub mod state;
 pub mod state_machine;
+pub mod status;
 pub mod types;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ mod trace_tests;
 pub use meta_log::{Member, MetaLog, Outcome};
 pub use proposer::RaftMetaLog;
 pub use runtime::{RaftOptions, RaftRuntime};
+pub use log_store::LogOptions;
 pub use startup::Recovery;
+pub use status::RaftStatus;
 pub use state::{Applied, ApplyMark, ReplicatedState};
 pub use types::{Proposal, ProposalReply, RaftNode};

@@ -17,6 +17,7 @@ use super::snapshot::SnapshotDir;
 use super::startup::{self, Recovery};
 use super::state::ReplicatedState;
 use super::state_machine::StateMachine;
+use super::status::RaftStatus;
 use super::types::{Raft, RaftNode};
 
 /// How Raft runs. The defaults are the product's.
@@ -140,6 +141,11 @@ impl RaftRuntime {
     /// How the state was recovered at the start.
     pub fn recovery(&self) -> Recovery {
         self.recovery
+    }
+
+    /// A handle that looks at Raft.
+    pub fn status(&self) -> RaftStatus {
+        RaftStatus::new(self.raft.clone())
     }
 
     /// The protocol's own handle, for membership and metrics.
