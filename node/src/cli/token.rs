@@ -93,7 +93,7 @@ async fn recover(ctx: &Context, config: &ConfigArgs, socket: Option<PathBuf>) ->
         (None, Some(dir)) => recover_socket(dir),
         (None, None) => super::load_config(config)?.recover_socket(),
     };
-    let token = crate::recover::request(&socket).await?;
+    let token = crate::token_recovery::request(&socket).await?;
     ctx.out.remark("a new administrator's token; the earlier ones stay valid until they are revoked:");
     ctx.out.said(token.expose(), &json!({ "secret": token.expose() }))
 }

@@ -123,5 +123,5 @@ pub async fn request(path: &Path) -> Result<TokenSecret, Error> {
 }
 
 #[cfg(test)]
-#[path = "recover_tests.rs"]
+#[path = "token_recovery_tests.rs"]
 mod tests;
