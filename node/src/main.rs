@@ -1,2 +1,7 @@
-//! Skeleton.
-fn main() {}
+//! The program `lakewright`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lakewright_node::cli::main(std::env::args_os(), lakewright_node::start::run)
+}

@@ -15,7 +15,7 @@ pub use layer::Layer;
 pub use position::SourcePosition;
 
 /// The admin API, `lakewright.admin.v1`, and its descriptors for server reflection.
-#[expect(missing_docs, reason = "generated from v1/admin.proto, where each field is documented")]
+#[expect(missing_docs, clippy::allow_attributes, reason = "generated from v1/admin.proto, where each field is documented")]
 pub mod admin {
     tonic::include_proto!("lakewright.admin.v1");
 

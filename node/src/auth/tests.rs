@@ -112,7 +112,8 @@ fn whoever_is_not_known_learns_nothing() {
 
 #[test]
 fn dead_tokens_users_and_tenants_are_refused_with_the_reason() {
-    let cases: [(fn(&mut TokenRecord), &str); 4] = [
+    type Change = fn(&mut TokenRecord);
+    let cases: [(Change, &str); 4] = [
         (|r| r.token.revoked_at = Some(1), "revoked"),
         (|r| r.token.expires_at = Some(NOW), "expired"),
         (|r| r.user.status = Status::Suspended, "user ann@acme.com is suspended"),

@@ -39,7 +39,7 @@ fn frozen_bytes_of_format_1() {
     let opened = ring(7).open(field("secret_access_key", 3), &hex::decode(FROZEN).unwrap()).unwrap();
     assert_eq!(opened.expose(), b"hunter2");
 }
-const FROZEN: &str = "";
+const FROZEN: &str = "01e338eb14ce283f39efa285a9ad90b920202122232425262728292a2b6c701abfeeeb3cdceaed457a35cb946b5eaec6050a0a52b8c1dff74c2f1691e5022bb717d9c441837484b9a44da6600b2c2d2e2f30313233343536373a884b6207e3d6ebdd07f0cae5afdaa229898c44aecc8c";
 
 #[test]
 fn a_secret_opens_only_for_its_purpose() {
