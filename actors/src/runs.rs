@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lakewright_proto::{Error, ErrorCode, Layer, RunId, TableId, TenantId};
 use lakewright_storage::catalog::command::{Command, TableSpec};
 use lakewright_storage::catalog::records::{Connector as Record, RunMode};
-use lakewright_storage::pack::encode_schema;
+use lakewright_storage::query::encode_schema;
 use lakewright_storage::paths;
 use lakewright_storage::table::schemas;
 

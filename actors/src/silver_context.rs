@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lakewright_proto::{CommitSeq, FileId, ShardEpoch};
 use lakewright_storage::catalog::records::Table;
-use lakewright_storage::pack::decode_schema;
+use lakewright_storage::query::decode_schema;
 use lakewright_storage::parquet::{Owner, Span};
 use lakewright_storage::silver::{SilverContext, SilverPaths};
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lakewright_node::cli::main(std::env::args_os(), lakewright_node::start::run)
+    lakewright_node::cli::main(std::env::args_os(), lakewright_node::serve::run)
 }

@@ -20,16 +20,27 @@ use crate::config::Config;
 use crate::directory::CatalogDirectory;
 use crate::queries;
 use crate::startup::{start, Parts};
-use crate::{recover, telemetry, ticket_ring, tls};
+use crate::{recover, telemetry, ticket_ring, tls, token_recovery};
 
 /// Gathered records are committed, and the process ends, within this after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// Threads for encoding, checking and local disk.
+const BLOCKING_THREADS: usize = 64;
 /// A new ticket key is made this often.
 const TICKET_KEY_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Runs a node until SIGTERM or SIGINT.
-pub async fn run(config: Config) -> Result<(), Error> {
-    tls::install_provider();
+pub fn run(config: Config) -> Result<(), Error> {
+    telemetry::init_logs(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|e| failed("starting the runtime", e))?;
+    runtime.block_on(Box::pin(serve(config)))
+}
+
+async fn serve(config: Config) -> Result<(), Error> {
     let metrics = telemetry::init_metrics()?;
     let admin_listener = bind("admin.listen", config.admin.listen).await?;
     let flight_listener = bind("flight.listen", config.flight.listen).await?;
@@ -51,7 +62,13 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let ring = ticket_ring::TicketRing::new(parts.services.catalog.clone(), Arc::clone(&parts.keys));
     let flight_server = queries::serve_flight(&parts, engine, authenticator, ring.clone(), tls, flight_listener, stop.clone())?;
     tokio::spawn(telemetry::serve_metrics(metrics_listener, metrics, stop.clone()));
-    tokio::spawn(recover::serve(parts.config.recover_socket(), Arc::clone(&parts.services), stop.clone()));
+    let socket = token_recovery::bind(&parts.config.recover_socket())?;
+    let services = Arc::clone(&parts.services);
+    let issue = move || {
+        let services = Arc::clone(&services);
+        async move { recover::issue(&services).await }
+    };
+    tokio::spawn(token_recovery::serve(socket, stop.clone(), issue));
     tokio::spawn(ticket_ring::rotate(ring, TICKET_KEY_LIFE, stop.clone()));
     addresses.write(&parts)?;
     tracing::info!(admin = %addresses.admin, flight = %addresses.flight, metrics = %addresses.metrics, "node is up");

@@ -6,7 +6,8 @@ use lakewright_storage::catalog::command::Command;
 use lakewright_storage::catalog::keyspace::{PackPins, Packs, Tenants};
 use lakewright_storage::catalog::records::{Pack as Record, PackFile};
 use lakewright_storage::catalog::Read as _;
-use lakewright_storage::pack::{decode_schema, encode_schema, Pack};
+use lakewright_storage::pack::Pack;
+use lakewright_storage::query::{decode_schema, encode_schema};
 use tonic::Request;
 
 use super::access::{not_found, principal};

@@ -4,7 +4,7 @@ use lakewright_proto::{admin as pb, CommitSeq, Error, ErrorCode, TableId, Tenant
 use lakewright_storage::catalog::keyspace::Buckets;
 use lakewright_storage::catalog::records::Table;
 use lakewright_storage::catalog::Read as _;
-use lakewright_storage::pack::decode_schema;
+use lakewright_storage::query::decode_schema;
 use lakewright_storage::silver::verify;
 use tonic::Request;
 
