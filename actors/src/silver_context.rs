@@ -27,8 +27,8 @@ pub fn silver_context(services: &Arc<Services>, table: &Table, bucket: u32, epoc
         store: Arc::clone(services.store.inner()),
         paths: SilverPaths { root: table.root.clone(), changes_root: changes.root.clone() },
         blocks: Arc::clone(&services.blocks),
-        schema: decode_schema(&table.schema_ipc)?,
-        changes_schema: decode_schema(&changes.schema_ipc)?,
+        schema: decode_schema(&table.name, &table.schema_ipc)?,
+        changes_schema: decode_schema(&changes.name, &changes.schema_ipc)?,
         footer,
         now_us: now_us(),
     })

@@ -139,7 +139,7 @@ impl AdminService {
                     entry.action = pb::PackPlanAction::Nothing as i32;
                 }
                 Some(t) => {
-                    let old = decode_schema(&t.schema_ipc).map_err(Error::from)?;
+                    let old = decode_schema(&t.name, &t.schema_ipc).map_err(Error::from)?;
                     let kept = old.fields().iter().all(|f| wanted.field_with_name(f.name()).is_ok_and(|n| n.data_type() == f.data_type()));
                     let added = wanted.fields().iter().filter(|f| old.field_with_name(f.name()).is_err());
                     entry.columns = added.map(|f| f.name().clone()).collect();

@@ -11,7 +11,7 @@ use super::service::AdminService;
 impl AdminService {
     /// Runs a query of ours for a tenant. Text that came from outside goes in through [`quote`].
     pub(super) async fn rows(&self, tenant: &Tenant, sql: &str) -> Result<Vec<RecordBatch>, Error> {
-        self.engine().collect(tenant.id, &tenant.slug, sql).await.map_err(Error::from)
+        self.engine().session(tenant.id, None)?.collect(sql).await
     }
 }
 

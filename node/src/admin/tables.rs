@@ -48,7 +48,7 @@ impl AdminService {
     pub(super) async fn describe_table_(&self, request: Request<pb::DescribeTableRequest>) -> Result<pb::DescribeTableResponse, Error> {
         let caller = self.caller(&request, &request.get_ref().tenant, Action::ReadTables)?;
         let table = self.table(caller.tenant.id, &request.get_ref().table)?;
-        let schema = decode_schema(&table.schema_ipc).map_err(Error::from)?;
+        let schema = decode_schema(&table.name, &table.schema_ipc).map_err(Error::from)?;
         let columns = schema.fields().iter().map(|f| pb::Column {
             id: f.metadata().get("PARQUET:field_id").and_then(|i| i.parse().ok()).unwrap_or_default(),
             name: f.name().clone(),
