@@ -101,7 +101,14 @@ fn check(dir: &Path, acknowledged: Option<u32>) -> Recovery {
 fn a_kill_at_every_named_point_loses_nothing_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let mut last = None;
-    for point in ["raft.append.before_sync:1", "raft.append.after_sync:1", "raft.append.before_sync:40", "raft.append.after_sync:61", "catalog.snapshot.written:1", "catalog.snapshot.written:3"] {
+    for point in [
+        "raft.append.before_sync:1",
+        "raft.append.after_sync:1",
+        "raft.append.before_sync:40",
+        "raft.append.after_sync:61",
+        "catalog.snapshot.written:1",
+        "catalog.snapshot.written:3",
+    ] {
         let mut program = Command::new(std::env::current_exe().unwrap());
         let (acknowledged, status, said) = watch(child(dir.path(), program.env("LAKEWRIGHT_CRASH_AT", point)), None);
         assert_eq!(status.signal(), Some(SIGKILL), "{point}: {status} {said}");

@@ -65,7 +65,12 @@ impl MetaLog for RaftMetaLog {
             ));
         }
         let queue = self.queue.lock().clone();
-        let stopping = || Outcome::NotDone(Error::new(ErrorCode::Unavailable, "this node is stopping and takes no more catalog commands; retry on a running node"));
+        let stopping = || {
+            Outcome::NotDone(Error::new(
+                ErrorCode::Unavailable,
+                "this node is stopping and takes no more catalog commands; retry on a running node",
+            ))
+        };
         let Some(queue) = queue else { return stopping() };
         let (reply, answer) = oneshot::channel();
         let Ok(place) = queue.reserve().await else { return stopping() };
@@ -78,10 +83,14 @@ impl MetaLog for RaftMetaLog {
     async fn read_index(&self) -> Result<(), Error> {
         match self.raft.ensure_linearizable().await {
             Ok(_) => Ok(()),
-            Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to))) => {
-                Err(Error::new(ErrorCode::Unavailable, format!("this node does not lead the cluster (leader: {:?}); ask the leader or retry", to.leader_id)))
-            }
-            Err(e) => Err(Error::new(ErrorCode::Unavailable, format!("a current read is not possible now: {e}; retry, or read without fresh=true"))),
+            Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to))) => Err(Error::new(
+                ErrorCode::Unavailable,
+                format!("this node does not lead the cluster (leader: {:?}); ask the leader or retry", to.leader_id),
+            )),
+            Err(e) => Err(Error::new(
+                ErrorCode::Unavailable,
+                format!("a current read is not possible now: {e}; retry, or read without fresh=true"),
+            )),
         }
     }
 
@@ -112,7 +121,10 @@ async fn run(mut queue: mpsc::Receiver<Waiting>, raft: Raft, queued: Arc<AtomicU
         let proposal = Proposal { commands, proposed_at_us: now_us() };
         // Handed over here and awaited elsewhere: entries keep the order of the queue.
         match raft.client_write_ff(proposal).await {
-            Err(e) => answer_all(replies, &Outcome::NotDone(Error::new(ErrorCode::Unavailable, format!("Raft has stopped: {e}; restart this node")))),
+            Err(e) => answer_all(
+                replies,
+                &Outcome::NotDone(Error::new(ErrorCode::Unavailable, format!("Raft has stopped: {e}; restart this node"))),
+            ),
             Ok(answer) => {
                 tokio::spawn(async move {
                     let answer = tokio::time::timeout(answer_within, answer).await;
@@ -164,14 +176,18 @@ fn refused(e: &ClientWriteError<u64, super::types::RaftNode>) -> Outcome {
         ClientWriteError::ForwardToLeader(to) => {
             Error::new(ErrorCode::Unavailable, format!("this node does not lead the cluster (leader: {:?}); retry", to.leader_id))
         }
-        ClientWriteError::ChangeMembershipError(e) => Error::new(ErrorCode::Internal, format!("a command was taken for a membership change: {e}")),
+        ClientWriteError::ChangeMembershipError(e) => {
+            Error::new(ErrorCode::Internal, format!("a command was taken for a membership change: {e}"))
+        }
     })
 }
 
 fn unknown(why: &str) -> Outcome {
     Outcome::Unknown(Error::new(
         ErrorCode::UnknownOutcome,
-        format!("whether the catalog command was applied is not known: {why}. Repeat the same command, or read the state before acting again"),
+        format!(
+            "whether the catalog command was applied is not known: {why}. Repeat the same command, or read the state before acting again"
+        ),
     ))
 }
 

@@ -71,7 +71,13 @@ impl RaftRuntime {
     ///
     /// # Errors
     /// As [`startup::recover`] and [`LogStore::open`]; `Unavailable` if no leader is found in time.
-    pub async fn start(dir: &Path, node_id: u64, node: RaftNode, state: Arc<dyn ReplicatedState>, options: RaftOptions) -> Result<Self, Error> {
+    pub async fn start(
+        dir: &Path,
+        node_id: u64,
+        node: RaftNode,
+        state: Arc<dyn ReplicatedState>,
+        options: RaftOptions,
+    ) -> Result<Self, Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(2))
             .max_blocking_threads(8)
@@ -111,13 +117,16 @@ impl RaftRuntime {
         let (log_dir, snapshot_dir) = (dir.join("log"), dir.join("snapshots"));
         let (log_options, trusted, ready_state) = (options.log, options.state_is_trusted, Arc::clone(&state));
         let opened = tokio::task::spawn_blocking(move || {
+            // The log first: it locks the directory, and the snapshots' leftovers are removed.
+            let log = LogStore::open(&log_dir, node_id, log_options).map_err(|e| open_error("log", &log_dir, &e))?;
             let snapshots = SnapshotDir::open(&snapshot_dir).map_err(|e| open_error("snapshots", &snapshot_dir, &e))?;
-            let log = LogStore::open(&log_dir, node_id, log_options, Some(snapshots.durable())).map_err(|e| open_error("log", &log_dir, &e))?;
+            let log = log.purging_below(snapshots.durable());
             let recovery = startup::recover(ready_state.as_ref(), trusted, &snapshots, &log)?;
             Ok::<_, Error>((snapshots, log, recovery))
         })
         .await;
-        let (snapshots, log, recovery) = opened.map_err(|e| Error::new(ErrorCode::Internal, format!("recovering the catalog failed: {e}")))??;
+        let (snapshots, log, recovery) =
+            opened.map_err(|e| Error::new(ErrorCode::Internal, format!("recovering the catalog failed: {e}")))??;
         tracing::info!(?recovery, "the catalog's state is ready for Raft");
 
         let machine = StateMachine::new(state, Arc::new(snapshots));

@@ -53,12 +53,16 @@ pub fn recover(state: &dyn ReplicatedState, state_is_trusted: bool, snapshots: &
         return Ok(Recovery::Kept);
     }
     let loaded = snapshots.load_newest(state).map_err(|e| {
-        Error::new(ErrorCode::DataLoss, format!("the catalog cannot be loaded from its newest snapshot: {e}. Restore the data directory from a backup"))
+        Error::new(
+            ErrorCode::DataLoss,
+            format!("the catalog cannot be loaded from its newest snapshot: {e}. Restore the data directory from a backup"),
+        )
     })?;
     let now = loaded.as_ref().and_then(|meta| meta.last_log_id);
     if !reaches(now, purged) {
         let begins = purged.map_or(0, |p| p.index + 1);
-        let have = now.map_or_else(|| "there is no good snapshot".to_owned(), |n| format!("the newest good snapshot ends at entry {}", n.index));
+        let have =
+            now.map_or_else(|| "there is no good snapshot".to_owned(), |n| format!("the newest good snapshot ends at entry {}", n.index));
         return Err(Error::new(
             ErrorCode::DataLoss,
             format!(

@@ -35,12 +35,8 @@ impl StateMachine {
                 (Some(codec::encode_membership(&stored)?), None)
             }
         };
-        let mark = ApplyMark {
-            log_id: &log_id,
-            membership: membership.as_deref(),
-            index: entry.log_id.index,
-            term: entry.log_id.leader_id.term,
-        };
+        let mark =
+            ApplyMark { log_id: &log_id, membership: membership.as_deref(), index: entry.log_id.index, term: entry.log_id.leader_id.term };
         let replies = self.state.apply(&mark, proposal)?;
         let expected = proposal.map_or(0, |p| p.commands.len());
         if replies.len() != expected {
@@ -90,7 +86,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         I::IntoIter: OptionalSend,
     {
         // On Raft's own runtime, whose other threads keep the protocol going.
-        entries.into_iter().map(|entry| self.apply_one(&entry).map_err(|e| StorageIOError::apply(entry.log_id, &e).into())).collect()
+        let mut replies = Vec::new();
+        for entry in entries {
+            replies.push(self.apply_one(&entry).map_err(|e| StorageIOError::apply(entry.log_id, &e))?);
+        }
+        Ok(replies)
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {

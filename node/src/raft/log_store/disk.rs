@@ -146,7 +146,7 @@ impl raft_log::Callback for Flushed {
             }
             // A receiver that is gone has lost interest in the answer, not in the effect.
             Self::Other(done) => drop(done.send(result)),
-            Self::Blocking(done) => drop(done.send(result)),
+            Self::Blocking(done) => done.send(result),
         }
     }
 }

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use raft_log::api::raft_log_writer::RaftLogWriter;
-use raft_log::RaftLog;
+use raft_log::chunked_wal::ChunkedWal;
+use raft_log::{RaftLog, RaftWalTypes};
 use tokio::sync::{watch, Notify};
 
 use self::disk::{DiskLogId, Flushed, LogTypes};
@@ -85,25 +86,27 @@ pub struct LogStore {
 
 impl LogStore {
     /// Opens the log of node `node_id` in `dir` (made if missing), repairs a torn tail and makes
-    /// everything read durable. Blocks on disk. With `snapshots` nothing is purged that a kept
-    /// snapshot does not cover.
+    /// everything read durable. Blocks on disk. The log is this process's alone from then on.
     ///
     /// # Errors
     /// If acknowledged entries are damaged, the log is another node's or in use, or disk fails.
-    pub fn open(dir: &Path, node_id: u64, options: LogOptions, snapshots: Option<watch::Receiver<Durable>>) -> io::Result<Self> {
+    pub fn open(dir: &Path, node_id: u64, options: LogOptions) -> io::Result<Self> {
         create_dir(dir)?;
-        if let Some(cut) = tail::repair(dir)? {
-            tracing::warn!(
-                file = %cut.file.display(), kept_bytes = cut.kept_bytes, cut_bytes = cut.cut_bytes,
-                "cut a torn write off the Raft log; it was never acknowledged"
-            );
-        }
         let mut config = raft_log::Config::new(dir.display());
         config.log_cache_capacity = Some(options.cache_bytes);
         config.wal.chunk_max_size = Some(options.file_bytes);
         config.wal.read_buffer_size = Some(1 << 20);
         // Group commit happens in the proposer: waiting here would only delay every fsync.
         config.wal.flush_batch_wait = Some(Duration::ZERO);
+        // Under the lock: what a living process is writing must not pass for a torn tail.
+        let lock = ChunkedWal::<RaftWalTypes<LogTypes>>::acquire_lock(&config.wal)?;
+        if let Some(cut) = tail::repair(dir)? {
+            tracing::warn!(
+                file = %cut.file.display(), kept_bytes = cut.kept_bytes, cut_bytes = cut.cut_bytes,
+                "cut a torn write off the Raft log; it was never acknowledged"
+            );
+        }
+        drop(lock);
         let mut log = RaftLog::<LogTypes>::open(Arc::new(config))?;
         claim(&mut log, node_id, dir)?;
 
@@ -113,7 +116,13 @@ impl LogStore {
         let growth = LogGrowth { limit: options.snapshot_after_bytes, ..LogGrowth::default() };
         // A node that restarts often must still come to its snapshots.
         growth.add(log.stat().closed_chunks.iter().map(|c| c.size).sum());
-        Ok(Self { log: Arc::new(Mutex::new(log)), failed: Arc::default(), growth: Arc::new(growth), snapshots })
+        Ok(Self { log: Arc::new(Mutex::new(log)), failed: Arc::default(), growth: Arc::new(growth), snapshots: None })
+    }
+
+    /// From here on nothing is purged that the kept snapshots do not cover.
+    #[must_use]
+    pub fn purging_below(self, snapshots: watch::Receiver<Durable>) -> Self {
+        Self { snapshots: Some(snapshots), ..self }
     }
 
     /// The position up to which entries were removed, if any were.

@@ -19,7 +19,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, tempfile::TempDir> for Bui
     async fn build(&self) -> Result<(tempfile::TempDir, LogStore, StateMachine), RaftStorageError> {
         let dir = tempfile::tempdir().unwrap();
         // The suite purges without snapshots, so nothing holds the purge back here.
-        let log = LogStore::open(&dir.path().join("log"), 0, self.options, None).unwrap();
+        let log = LogStore::open(&dir.path().join("log"), 0, self.options).unwrap();
         let snapshots = Arc::new(SnapshotDir::open(&dir.path().join("snapshots")).unwrap());
         Ok((dir, log, StateMachine::new(MemoryState::shared(), snapshots)))
     }

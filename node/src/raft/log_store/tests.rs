@@ -20,7 +20,7 @@ fn entry(index: u64) -> Entry {
 }
 
 fn open(dir: &Path, options: LogOptions) -> io::Result<LogStore> {
-    LogStore::open(dir, 1, options, None)
+    LogStore::open(dir, 1, options)
 }
 
 fn small() -> LogOptions {
@@ -90,15 +90,30 @@ async fn another_nodes_log_and_a_log_in_use_are_refused() {
     assert!(log.is_pristine());
     assert!(open(dir.path(), small()).err().unwrap().to_string().contains("already locked"));
     drop(log);
-    let refused = LogStore::open(dir.path(), 2, small(), None).err().unwrap();
+    let refused = LogStore::open(dir.path(), 2, small()).err().unwrap();
     assert!(refused.to_string().contains("another node's log"), "{refused}");
+}
+
+#[test]
+fn what_a_living_process_writes_is_not_cut_by_a_second_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), small()).unwrap();
+    let file = tail::newest_log_file(dir.path()).unwrap().unwrap();
+    let mut half_written = std::fs::read(&file).unwrap();
+    half_written.extend([0, 0, 0, 1, 0]);
+    std::fs::write(&file, &half_written).unwrap();
+    assert!(open(dir.path(), small()).is_err());
+    assert_eq!(std::fs::read(&file).unwrap(), half_written);
+    drop(log);
+    open(dir.path(), small()).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().len() as usize, half_written.len() - 5);
 }
 
 #[tokio::test]
 async fn nothing_is_purged_beyond_the_older_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let (durable, snapshots) = watch::channel(Durable::default());
-    let mut log = LogStore::open(dir.path(), 1, small(), Some(snapshots)).unwrap();
+    let mut log = open(dir.path(), small()).unwrap().purging_below(snapshots);
     acknowledge(&mut log, 0..=30).await;
     log.purge(id(20)).await.unwrap();
     assert_eq!(log.last_purged(), None, "no snapshot, no purge");
@@ -159,11 +174,7 @@ enum Harm {
 }
 
 fn harm() -> impl Strategy<Value = Harm> {
-    prop_oneof![
-        Just(Harm::Cut),
-        (1usize..200).prop_map(Harm::Zero),
-        prop::collection::vec(any::<u8>(), 1..200).prop_map(Harm::Garble),
-    ]
+    prop_oneof![Just(Harm::Cut), (1usize..200).prop_map(Harm::Zero), prop::collection::vec(any::<u8>(), 1..200).prop_map(Harm::Garble),]
 }
 
 proptest! {

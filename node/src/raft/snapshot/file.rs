@@ -49,7 +49,8 @@ pub(super) fn write(path: &Path, state: &dyn ReplicatedState) -> io::Result<Snap
 /// What openraft calls the view: its id is its position, so that equal views are equal.
 pub(super) fn meta_of(applied: &Applied) -> io::Result<SnapshotMeta> {
     let last_log_id = applied.log_id.as_deref().map(codec::decode_log_id).transpose()?;
-    let snapshot_id = last_log_id.map_or_else(|| "empty".to_owned(), |id| format!("{}-{}-{}", id.leader_id.term, id.leader_id.node_id, id.index));
+    let snapshot_id =
+        last_log_id.map_or_else(|| "empty".to_owned(), |id| format!("{}-{}-{}", id.leader_id.term, id.leader_id.node_id, id.index));
     Ok(SnapshotMeta { last_log_id, last_membership: codec::decode_membership(&applied.membership)?, snapshot_id })
 }
 
@@ -94,7 +95,12 @@ pub(super) fn load(path: &Path, state: &dyn ReplicatedState) -> io::Result<Snaps
     state.import(&mut zstd::Decoder::with_buffer(body)?)?;
     let now = meta_of(&state.applied()?)?;
     if now != meta {
-        return Err(io::Error::other(format!("after the import of {} the state stands at {}, not at {}", path.display(), now.snapshot_id, meta.snapshot_id)));
+        return Err(io::Error::other(format!(
+            "after the import of {} the state stands at {}, not at {}",
+            path.display(),
+            now.snapshot_id,
+            meta.snapshot_id
+        )));
     }
     Ok(meta)
 }

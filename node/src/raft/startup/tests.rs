@@ -25,7 +25,7 @@ fn id(index: u64) -> LogId {
 async fn disk(purged: Option<u64>, snapshots_at: &[u64]) -> Disk {
     let dir = tempfile::tempdir().unwrap();
     let snapshots = SnapshotDir::open(&dir.path().join("snapshots")).unwrap();
-    let mut log = LogStore::open(&dir.path().join("log"), 1, LogOptions::default(), None).unwrap();
+    let mut log = LogStore::open(&dir.path().join("log"), 1, LogOptions::default()).unwrap();
     let state = MemoryState::default();
     for index in 0..=20 {
         log.blocking_append([Entry { log_id: id(index), ..Entry::default() }]).await.unwrap();
@@ -44,7 +44,7 @@ async fn disk(purged: Option<u64>, snapshots_at: &[u64]) -> Disk {
 async fn a_clean_state_is_kept_and_a_new_node_begins() {
     let d = disk(Some(10), &[10]).await;
     assert_eq!(recover(&d.state, true, &d.snapshots, &d.log).unwrap(), Recovery::Kept);
-    let log = LogStore::open(&d.dir.path().join("fresh"), 1, LogOptions::default(), None).unwrap();
+    let log = LogStore::open(&d.dir.path().join("fresh"), 1, LogOptions::default()).unwrap();
     let none = SnapshotDir::open(&d.dir.path().join("none")).unwrap();
     assert_eq!(recover(&MemoryState::default(), false, &none, &log).unwrap(), Recovery::Fresh);
 }
@@ -91,7 +91,7 @@ async fn a_trusted_state_that_was_lost_is_loaded() {
 #[tokio::test]
 async fn a_lost_log_and_an_untrusted_full_state_are_refused() {
     let d = disk(None, &[]).await;
-    let log = LogStore::open(&d.dir.path().join("new-log"), 1, LogOptions::default(), None).unwrap();
+    let log = LogStore::open(&d.dir.path().join("new-log"), 1, LogOptions::default()).unwrap();
     let e = recover(&d.state, true, &d.snapshots, &log).unwrap_err();
     assert!(e.message.contains("log is missing"), "{e}");
     let e = recover(&d.state, false, &d.snapshots, &d.log).unwrap_err();
