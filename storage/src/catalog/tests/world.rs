@@ -27,9 +27,6 @@ pub fn bronze() -> TableId {
 pub fn silver() -> TableId {
     TableId(id(0x31))
 }
-pub fn changes() -> TableId {
-    TableId(id(0x32))
-}
 
 pub struct World {
     pub store: CatalogStore,
