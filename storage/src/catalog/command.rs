@@ -139,7 +139,7 @@ pub struct CommitCompaction {
 }
 
 /// What can be proposed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// The first command of a cluster.
     InitCluster {
@@ -303,6 +303,17 @@ pub enum Command {
         /// Keys of `Dropped`.
         files: Vec<(u64, FileId)>,
     },
+    /// Moves older file entries of an append-only table to a manifest in the object store.
+    FoldFiles {
+        /// The table.
+        table: TableId,
+        /// The bucket.
+        bucket: u32,
+        /// The manifest, written already.
+        manifest: Manifest,
+        /// The files in it, in its order.
+        files: Vec<FileId>,
+    },
     /// Something that people should look at.
     RaiseAlert(Alert),
 }
@@ -366,8 +377,16 @@ impl fmt::Display for Command {
             Self::CommitSilver(c) => write!(f, "commit silver {}/{} {}..{}", c.table, c.bucket, c.from, c.to),
             Self::CommitCompaction(c) => write!(f, "commit compaction {}/{}", c.table, c.bucket),
             Self::ForgetFiles { files } => write!(f, "forget {} files", files.len()),
+            Self::FoldFiles { table, bucket, files, .. } => write!(f, "fold {} files of {table}/{bucket}", files.len()),
             Self::RaiseAlert(a) => write!(f, "raise alert {} for {}", a.kind, a.subject),
         }
+    }
+}
+
+/// The same: token hashes, ciphertext and configuration stay out of logs.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({self})")
     }
 }
 
@@ -384,6 +403,7 @@ impl Command {
                 | Self::ClaimBucket { .. }
                 | Self::EndShard { .. }
                 | Self::ForgetFiles { .. }
+                | Self::FoldFiles { .. }
                 | Self::RaiseAlert(_)
         )
     }

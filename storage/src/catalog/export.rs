@@ -31,9 +31,8 @@ impl Export {
     }
 
     /// Joins a chunk of the live state with the before-images, and moves the cursor.
-    /// `live` holds the next pairs, fewer than `limit` only where the state ends.
-    pub fn merge(&mut self, live: Vec<(Vec<u8>, Vec<u8>)>, limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let at_end = live.len() < limit;
+    /// `live` holds the next pairs; `at_end`: the state has none after them.
+    pub fn merge(&mut self, live: Vec<(Vec<u8>, Vec<u8>)>, at_end: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
         let end = if at_end { None } else { live.last().map(|(k, _)| k.clone()) };
         let mut out: BTreeMap<Vec<u8>, Vec<u8>> = live.into_iter().collect();
         let later = match &end {

@@ -28,7 +28,7 @@ pub trait KeySpace {
     fn decode_key(bytes: &[u8]) -> Result<Self::Key> {
         let mut rest = bytes.get(1..).unwrap_or_default();
         Self::Key::take(&mut rest)
-            .ok_or_else(|| StorageError::corrupt(format!("a key of {}", Self::NAME), format!("{} cannot be read", hex::encode(bytes))))
+            .ok_or_else(|| StorageError::corrupt(format!("a key of {}", Self::NAME), format!("its {} bytes cannot be read", bytes.len())))
     }
 
     /// Encodes a value.
@@ -109,6 +109,8 @@ spaces! {
     DeletionVectors = 0x43 "deletion_vectors": (TableId, u32, FileId, u32) => DeletionVectorEntry;
     /// Runs of the key index by table and bucket.
     IndexRuns = 0x44 "index_runs": (TableId, u32, FileId) => IndexRunEntry;
+    /// Immutable lists of older files, by table and bucket.
+    Manifests = 0x47 "manifests": (TableId, u32, FileId) => Manifest;
     /// Buckets of Silver tables.
     Buckets = 0x45 "buckets": (TableId, u32) => Bucket;
     /// Files no longer named, by the time they were dropped.

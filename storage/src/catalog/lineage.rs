@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keyspace::*;
 use super::records::*;
-use super::store::{Read, View};
+use super::view::View;
 use crate::error::Result;
 
 /// A point of the lineage graph.
@@ -60,7 +60,16 @@ pub struct LineageEdge {
 impl View<'_> {
     /// The newest Silver commits of a table, at most `limit`, newest first.
     pub fn silver_commits(&self, table: TableId, limit: usize) -> Result<Vec<(u32, SilverCommit)>> {
-        let mut all: Vec<_> = self.scan::<SilverCommits>(&table)?.into_iter().map(|((_, b, _), c)| (b, c)).collect();
+        let mut all = Vec::new();
+        for bucket in 0..self.table(table)?.buckets {
+            let mut to = CommitSeq(u64::MAX);
+            while all.len() < limit.saturating_mul(bucket as usize + 1) {
+                let Some(((.., at), commit)) = self.previous::<SilverCommits>(&(table, bucket), &(table, bucket, to))? else { break };
+                all.push((bucket, commit));
+                let Some(before) = at.0.checked_sub(1) else { break };
+                to = CommitSeq(before);
+            }
+        }
         all.sort_by_key(|(_, c)| std::cmp::Reverse(c.to));
         all.truncate(limit);
         Ok(all)

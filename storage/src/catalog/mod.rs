@@ -9,19 +9,25 @@ pub mod records;
 mod apply;
 mod export;
 mod lineage;
+pub mod manifests;
+mod open;
 mod propose;
 mod reads;
 mod snapshot;
 mod store;
+mod sweep;
 mod tx;
+mod view;
 
 pub use apply::{decode_answer, encode_command};
 pub use lineage::{LineageEdge, LineageNode};
+pub use manifests::{fold_due, FoldPlan, ManifestCache};
 pub use propose::{Catalog, LocalProposer, Outcome, ProposeError, Proposer};
-pub use reads::{SilverFile, TableSnapshot};
-pub use snapshot::Bookkeeping;
-pub use store::{CatalogStore, Read, View, APPLIED_KEY, MEMBERSHIP_KEY};
+pub use reads::{BronzeLookup, SilverFile, TableSnapshot};
+pub use store::{CatalogStore, Exported, APPLIED_KEY, CACHE_BYTES, MEMBERSHIP_KEY};
+pub use sweep::{is_orphan, NamedFiles, ORPHAN_AGE_US};
 pub use tx::ApplyError;
+pub use view::{Read, View};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, RecordAddress, Table
 
 use super::keyspace::*;
 use super::records::*;
-use super::store::{Read, View};
+use super::view::{Read, View};
 use crate::error::{Result, StorageError};
 use crate::table::{BucketState, DataFile, DeletionVectorRef};
 
@@ -26,8 +26,25 @@ pub struct TableSnapshot {
     pub table: Table,
     /// The catalog version.
     pub version: u64,
-    /// Its files.
+    /// Its files, but for those in manifests.
     pub files: Vec<SilverFile>,
+    /// Lists of older files that this version sees; `resolve_files` reads them.
+    pub manifests: Vec<Manifest>,
+}
+
+/// Bronze files on the way to being found: some here, some in manifests.
+#[derive(Clone, Debug, Default)]
+pub struct BronzeLookup {
+    /// The first offset asked for.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// Files that the catalog has, in offset order.
+    pub found: Vec<FileEntry>,
+    /// Files of these commits that it no longer has.
+    pub folded: Vec<FileId>,
+    /// The manifests that may have them, oldest first.
+    pub manifests: Vec<Manifest>,
 }
 
 fn missing(what: String) -> StorageError {
@@ -123,13 +140,14 @@ impl View<'_> {
                 files.push(SilverFile { vector: vectors.remove(&(bucket, id)), file: entry.file });
             }
         }
-        Ok(TableSnapshot { table: table.clone(), version, files })
+        let manifests = self.scan::<Manifests>(&table.id)?.into_iter().map(|(_, m)| m).filter(|m| m.min_added <= version).collect();
+        Ok(TableSnapshot { table: table.clone(), version, files, manifests })
     }
 
     /// The Bronze commits that a Silver table has still to consume, in order.
     pub fn queue(&self, table: TableId, limit: usize) -> Result<Vec<BronzeCommit>> {
-        let queued = self.scan::<Queue>(&table)?;
-        let seqs = queued.into_iter().take(limit).map(|((_, seq), ())| seq);
+        let queued = self.between::<Queue>(&(table, CommitSeq(0)), &(table, CommitSeq(u64::MAX)), limit)?;
+        let seqs = queued.into_iter().map(|((_, seq), ())| seq);
         seqs.map(|seq| self.bronze_commit(seq)).collect()
     }
 
@@ -162,24 +180,41 @@ impl View<'_> {
     }
 
     /// The Bronze files with offsets `[first, first + count)` of a shard, in offset order.
+    /// Fails where some were folded into a manifest: see [`View::bronze_lookup`].
     pub fn bronze_files(&self, shard: &Shard, first: u64, count: u64) -> Result<Vec<FileEntry>> {
-        let mut found = Vec::new();
+        let lookup = self.bronze_lookup(shard, first, count)?;
+        match lookup.folded.first() {
+            Some(id) => Err(missing(format!("Bronze file {id}, which a manifest may name,"))),
+            None => Ok(lookup.found),
+        }
+    }
+
+    /// The same with what is needed to find folded files; resolve it without the view.
+    pub fn bronze_lookup(&self, shard: &Shard, first: u64, count: u64) -> Result<BronzeLookup> {
+        let end = first.saturating_add(count);
+        let mut lookup = BronzeLookup { first, count, ..BronzeLookup::default() };
         let mut at = first;
-        while at < first + count {
+        while at < end {
             let commit = self.commit_of(RecordAddress { shard: shard.id, offset: at })?;
             let BronzeSource::Read { first_offset, count: n, files, .. } = &commit.source else {
                 break;
             };
             for id in files {
-                let entry = self.get::<Files>(&(shard.bronze_table, 0, *id))?.ok_or_else(|| missing(format!("Bronze file {id}")))?;
+                let Some(entry) = self.get::<Files>(&(shard.bronze_table, 0, *id))? else {
+                    lookup.folded.push(*id);
+                    continue;
+                };
                 if let FileRange::Offsets { first: f, count: c, .. } = &entry.range {
-                    if *f < first + count && f + c > at {
-                        found.push(entry);
+                    if *f < end && f + c > at {
+                        lookup.found.push(entry);
                     }
                 }
             }
             at = first_offset + n;
         }
-        Ok(found)
+        if !lookup.folded.is_empty() {
+            lookup.manifests = self.scan::<Manifests>(&(shard.bronze_table, 0u32))?.into_iter().map(|(_, m)| m).collect();
+        }
+        Ok(lookup)
     }
 }

@@ -4,18 +4,15 @@
 //! written in the same batch as the effects, so the state is always a prefix of the log.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use super::codec::KeyPart;
 use super::export::Export;
-use super::snapshot::Bookkeeping;
-use super::keyspace::{prefix_key, KeySpace};
+use super::open;
+use super::view::View;
 use crate::error::{Result, StorageError};
 
 /// Values above this are cut in pieces: sled writes larger ones to blob files that it never syncs.
@@ -33,8 +30,8 @@ pub const MEMBERSHIP_KEY: &[u8] = &[0x01, 2];
 /// Catalog time and version: two u64, big endian.
 pub const CLOCK_KEY: &[u8] = &[0x01, 3];
 
-const CLEAN_MARKER: &str = "CLEAN";
-const MARKER_TEXT: &str = "lakewright catalog state 1: closed cleanly\n";
+/// The cache that the catalog's budget grants, bytes.
+pub const CACHE_BYTES: u64 = 32 << 20;
 
 /// The catalog's state.
 pub struct CatalogStore {
@@ -44,9 +41,22 @@ pub struct CatalogStore {
     /// Readers of several keys hold it shared, so that no apply lands between their reads.
     gate: RwLock<()>,
     export: Mutex<Option<Export>>,
+    /// False once closed, and while an import has not succeeded.
+    usable: AtomicBool,
     version: watch::Sender<u64>,
 }
 
+/// What Raft keeps beside the state, as it is in one export.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// The last applied log id, as it was given to `apply_entry`.
+    pub applied: Option<Vec<u8>>,
+    /// The last membership, likewise.
+    pub membership: Option<Vec<u8>>,
+}
+
+/// A physical pair.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 /// A changed physical key: its new value, or none.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
@@ -54,54 +64,38 @@ impl CatalogStore {
     /// Opens the state in `dir`. The second value tells whether it can be trusted: if not, it is
     /// empty, and must be loaded from a snapshot before Raft starts.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<(Self, bool)> {
-        let io = |what: &str, e| StorageError::io(format!("{what} {}", dir.display()), e);
-        let marker = dir.join(CLEAN_MARKER);
-        let clean = fs::read(&marker).is_ok_and(|m| m == MARKER_TEXT.as_bytes());
-        let state = dir.join("state");
-        if clean {
-            fs::remove_file(&marker).map_err(|e| io("removing the clean marker in", e))?;
-            sync_dir(dir)?;
-            match open_sled(&state, cache_bytes) {
-                Ok(db) => return Ok((Self::new(db, dir)?, true)),
-                Err(e) => {
-                    tracing::warn!(error = %e, "the catalog state cannot be opened; it will be rebuilt from snapshot and log")
-                }
-            }
-        }
-        let existed = state.exists();
-        if existed {
-            quarantine(&state)?;
-        }
-        fs::create_dir_all(dir).map_err(|e| io("creating", e))?;
-        let db = open_sled(&state, cache_bytes)?;
-        Ok((Self::new(db, dir)?, false))
-    }
-
-    fn new(db: sled::Db, dir: &Path) -> Result<Self> {
-        let tree = db.open_tree("catalog").map_err(sled_error)?;
-        let store = Self { db, tree, dir: dir.to_owned(), gate: RwLock::new(()), export: Mutex::new(None), version: watch::channel(0).0 };
+        let (db, tree, trusted) = open::open(dir, cache_bytes)?;
+        let store = Self {
+            db,
+            tree,
+            dir: dir.to_owned(),
+            gate: RwLock::new(()),
+            export: Mutex::new(None),
+            usable: AtomicBool::new(true),
+            version: watch::channel(0).0,
+        };
         let (_, version) = store.clock()?;
         store.version.send_replace(version);
-        Ok(store)
+        Ok((store, trusted))
     }
 
-    /// Ends cleanly: flushes, then marks the state as trustworthy for the next open.
+    /// Ends cleanly: flushes, then marks the state as trustworthy for the next open. Later writes
+    /// are refused. A state that a failed import left half loaded is not marked.
     pub fn close(&self) -> Result<()> {
         let _gate = self.gate.write();
-        self.db.flush().map_err(sled_error)?;
-        for file in [self.dir.join("state/db"), self.dir.join("state/conf")] {
-            if let Ok(f) = fs::File::open(&file) {
-                f.sync_all().map_err(|e| StorageError::io(format!("syncing {}", file.display()), e))?;
-            }
+        if !self.usable.swap(false, Ordering::SeqCst) {
+            tracing::warn!("the catalog state is not whole or is closed already; it is not marked as clean");
+            return Ok(());
         }
-        let marker = self.dir.join(CLEAN_MARKER);
-        let write = || -> std::io::Result<()> {
-            let mut f = fs::File::create(&marker)?;
-            f.write_all(MARKER_TEXT.as_bytes())?;
-            f.sync_all()
-        };
-        write().map_err(|e| StorageError::io(format!("writing {}", marker.display()), e))?;
-        sync_dir(&self.dir)
+        let applied = self.physical(APPLIED_KEY)?;
+        open::mark_clean(&self.dir, &self.db, &self.tree, applied.as_deref())
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        if self.usable.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(StorageError::corrupt("the catalog state", "it is closed, or an import of it failed; open it again and load a snapshot"))
     }
 
     /// Catalog time in microseconds, and catalog version.
@@ -132,6 +126,7 @@ impl CatalogStore {
             }
         }
         let _gate = self.gate.write();
+        self.check_usable()?;
         if let Some(export) = self.export.lock().as_mut() {
             for (key, _) in &changes {
                 if export.wants(key) {
@@ -145,21 +140,17 @@ impl CatalogStore {
         Ok(())
     }
 
-    /// What Raft keeps beside the state.
-    pub fn raft_bookkeeping(&self) -> Result<Bookkeeping> {
-        let membership = self.physical(MEMBERSHIP_KEY)?.unwrap_or_default();
-        Ok(Bookkeeping { applied: self.physical(APPLIED_KEY)?, membership })
-    }
-
-    pub(super) fn begin_export(&self) -> Result<Bookkeeping> {
-        let _gate = self.gate.write();
+    /// Begins a copy, and says what Raft's bookkeeping is in it.
+    pub(super) fn begin_export(&self) -> Result<Exported> {
+        let _gate = self.gate.read();
+        self.check_usable()?;
         let mut export = self.export.lock();
         if export.is_some() {
             return Err(StorageError::corrupt("the catalog", "a snapshot is being written already"));
         }
-        let bookkeeping = self.raft_bookkeeping()?;
+        let exported = Exported { applied: self.physical(APPLIED_KEY)?, membership: self.physical(MEMBERSHIP_KEY)? };
         *export = Some(Export::default());
-        Ok(bookkeeping)
+        Ok(exported)
     }
 
     pub(super) fn end_export(&self) {
@@ -167,39 +158,51 @@ impl CatalogStore {
     }
 
     /// The next pairs of the export, as they were when it began, and whether it is complete.
-    pub(super) fn export_chunk(&self, limit: usize) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, bool)> {
+    /// At most `limit` pairs or `bytes` bytes are read under the lock.
+    pub(super) fn export_chunk(&self, limit: usize, bytes: usize) -> Result<(Vec<Pair>, bool)> {
         let _gate = self.gate.read();
         let mut export = self.export.lock();
         let Some(export) = export.as_mut() else {
-            return Ok((Vec::new(), true));
+            return Err(StorageError::corrupt("a catalog snapshot", "the state was replaced while it was written"));
         };
-        let mut live = Vec::with_capacity(limit);
-        for pair in self.tree.range(export.resume_bound()).take(limit) {
+        let mut live = Vec::new();
+        let mut size = 0;
+        let mut at_end = true;
+        for pair in self.tree.range(export.resume_bound()) {
             let (k, v) = pair.map_err(sled_error)?;
+            size += k.len() + v.len();
             live.push((k.to_vec(), v.to_vec()));
+            if live.len() == limit || size >= bytes {
+                at_end = false;
+                break;
+            }
         }
-        let pairs = export.merge(live, limit);
+        let pairs = export.merge(live, at_end);
         Ok((pairs, export.is_complete()))
     }
 
-    /// Replaces everything by the pairs of a snapshot.
-    pub(super) fn replace_all(&self, pairs: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
+    /// Replaces everything by the pairs of a snapshot. Until it has succeeded the state refuses writes.
+    pub(super) fn replace_all(&self, pairs: impl Iterator<Item = Result<Pair>>) -> Result<()> {
         let gate = self.gate.write();
+        self.usable.store(false, Ordering::SeqCst);
+        *self.export.lock() = None;
         self.tree.clear().map_err(sled_error)?;
         let mut batch = sled::Batch::default();
-        let mut n = 0;
+        let (mut n, mut size) = (0, 0);
         for pair in pairs {
             let (k, v) = pair?;
-            batch.insert(k, v);
+            size += k.len() + v.len();
             n += 1;
-            if n == 1_000 {
+            batch.insert(k, v);
+            if n == 4_000 || size > 1 << 20 {
                 self.tree.apply_batch(std::mem::take(&mut batch)).map_err(sled_error)?;
-                n = 0;
+                (n, size) = (0, 0);
             }
         }
         self.tree.apply_batch(batch).map_err(sled_error)?;
-        drop(gate);
         let (_, version) = self.clock()?;
+        self.usable.store(true, Ordering::SeqCst);
+        drop(gate);
         self.version.send_replace(version);
         Ok(())
     }
@@ -219,9 +222,9 @@ impl CatalogStore {
     fn join(&self, key: &[u8], physical: Vec<u8>) -> Result<Vec<u8>> {
         match physical.split_first() {
             Some((&WHOLE, rest)) => Ok(rest.to_vec()),
-            Some((&IN_PIECES, count)) => {
-                let count = count.try_into().map(u32::from_be_bytes).unwrap_or(0);
-                let mut out = Vec::with_capacity(count as usize * MAX_VALUE);
+            Some((&IN_PIECES, _)) => {
+                let count = pieces_of(&physical);
+                let mut out = Vec::new();
                 for i in 0..count {
                     let piece = self.physical(&piece_key(key, i))?;
                     out.extend(piece.ok_or_else(|| StorageError::corrupt("a large catalog value", format!("piece {i} is missing")))?);
@@ -246,6 +249,21 @@ impl CatalogStore {
     pub(super) fn physical_head(&self, prefix: u8, limit: usize) -> Result<Vec<Vec<u8>>> {
         let keys = self.tree.scan_prefix([prefix]).keys().take(limit);
         keys.map(|k| k.map(|k| k.to_vec()).map_err(sled_error)).collect()
+    }
+
+    /// The first logical pair in `[from, to]`.
+    pub(super) fn logical_first(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        if from > to {
+            return Ok(None);
+        }
+        match self.tree.range(from.to_vec()..=to.to_vec()).next() {
+            Some(pair) => {
+                let (k, v) = pair.map_err(sled_error)?;
+                let v = self.join(&k, v.to_vec())?;
+                Ok(Some((k.to_vec(), v)))
+            }
+            None => Ok(None),
+        }
     }
 
     /// The first logical pair at or after `from` that has the prefix.
@@ -281,73 +299,6 @@ impl CatalogStore {
     /// Bytes on disk.
     pub fn size_on_disk(&self) -> Result<u64> {
         self.db.size_on_disk().map_err(sled_error)
-    }
-}
-
-/// Reads with one consistent state.
-pub struct View<'a> {
-    store: &'a CatalogStore,
-    _gate: RwLockReadGuard<'a, ()>,
-}
-
-/// Reading by typed key space, from a view or from within `apply`.
-pub trait Read {
-    /// A logical value.
-    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
-    /// Logical pairs under a prefix.
-    fn raw_scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>>;
-
-    /// The value of a key.
-    fn get<S: KeySpace>(&self, key: &S::Key) -> Result<Option<S::Value>> {
-        self.raw(&S::key(key))?.map(|v| S::decode(&v)).transpose()
-    }
-
-    /// Every pair whose key starts with `parts`.
-    fn scan<S: KeySpace>(&self, parts: &impl KeyPart) -> Result<Vec<(S::Key, S::Value)>> {
-        decode_pairs::<S>(self.raw_scan(&prefix_key::<S>(parts))?)
-    }
-
-    /// Every pair of a space.
-    fn all<S: KeySpace>(&self) -> Result<Vec<(S::Key, S::Value)>> {
-        decode_pairs::<S>(self.raw_scan(&[S::PREFIX])?)
-    }
-}
-
-fn decode_pairs<S: KeySpace>(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(S::Key, S::Value)>> {
-    pairs.into_iter().map(|(k, v)| Ok((S::decode_key(&k)?, S::decode(&v)?))).collect()
-}
-
-impl Read for View<'_> {
-    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.store.logical(key)
-    }
-
-    fn raw_scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        self.store.logical_scan(prefix)
-    }
-}
-
-impl View<'_> {
-    /// The state behind it.
-    pub fn store(&self) -> &CatalogStore {
-        self.store
-    }
-
-    /// The catalog version that is read.
-    pub fn version(&self) -> Result<u64> {
-        Ok(self.store.clock()?.1)
-    }
-
-    /// The first pair at or after `from` within the space's keys that start with `parts`.
-    pub fn next<S: KeySpace>(&self, parts: &impl KeyPart, from: &S::Key) -> Result<Option<(S::Key, S::Value)>> {
-        let pair = self.store.logical_next(&prefix_key::<S>(parts), &S::key(from))?;
-        pair.map(|(k, v)| Ok((S::decode_key(&k)?, S::decode(&v)?))).transpose()
-    }
-
-    /// The last pair at or before `to` within the space's keys that start with `parts`.
-    pub fn previous<S: KeySpace>(&self, parts: &impl KeyPart, to: &S::Key) -> Result<Option<(S::Key, S::Value)>> {
-        let pair = self.store.logical_previous(&prefix_key::<S>(parts), &S::key(to))?;
-        pair.map(|(k, v)| Ok((S::decode_key(&k)?, S::decode(&v)?))).transpose()
     }
 }
 
@@ -400,26 +351,7 @@ fn decode_clock(bytes: &[u8]) -> Result<(i64, u64)> {
     }
 }
 
-fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db> {
-    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).segment_size(4 << 20).flush_every_ms(Some(5_000));
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(sled_error),
-        Err(_) => Err(StorageError::corrupt("the catalog state", "sled panicked while opening it")),
-    }
-}
-
-/// Keeps one untrusted state aside for a look, and drops older ones.
-fn quarantine(state: &Path) -> Result<()> {
-    let aside = state.with_extension("untrusted");
-    let moved = fs::remove_dir_all(&aside).or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) });
-    moved.and_then(|()| fs::rename(state, &aside)).map_err(|e| StorageError::io(format!("setting {} aside", state.display()), e))
-}
-
-fn sync_dir(dir: &Path) -> Result<()> {
-    fs::File::open(dir).and_then(|f| f.sync_all()).map_err(|e| StorageError::io(format!("syncing {}", dir.display()), e))
-}
-
-fn sled_error(e: sled::Error) -> StorageError {
+pub(super) fn sled_error(e: sled::Error) -> StorageError {
     match e {
         sled::Error::Io(e) => StorageError::io("the catalog state", e),
         e => StorageError::corrupt("the catalog state", e.to_string()),

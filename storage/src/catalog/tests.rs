@@ -1,1 +1,10 @@
 //! The state machine without any Raft: properties of `apply`, snapshots, reopening.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod budget;
+mod commits;
+mod compat;
+mod disk;
+mod folding;
+mod random;
+mod world;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::keyspace::{AnswerExpiry, KeySpace};
-use super::store::{encode_clock, piece_key, pieces_of, put_changes, CatalogStore, Change, Read, CLOCK_KEY};
+use super::store::{encode_clock, piece_key, pieces_of, put_changes, CatalogStore, Change, CLOCK_KEY};
+use super::view::Read;
 use crate::error::Result;
 use lakewright_proto::{CommandId, Error, ErrorCode};
 
@@ -119,6 +120,33 @@ impl Read for Tx<'_> {
             }
         }
         Ok(out.into_iter().collect())
+    }
+
+    fn raw_first(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let mut at = from.to_vec();
+        // Changed keys hide stored ones; a deleted one sends the search on.
+        let stored = loop {
+            match self.store.logical_first(&at, to)? {
+                Some((k, _)) if self.current.contains_key(&k) || self.overlay.contains_key(&k) => {
+                    at = k;
+                    at.push(0);
+                }
+                found => break found,
+            }
+        };
+        let mut first = stored;
+        for (layer, hidden_by) in [(&self.current, None), (&self.overlay, Some(&self.current))] {
+            let found = layer.range(from.to_vec()..).take_while(|(k, _)| k.as_slice() <= to).find_map(|(k, v)| match v {
+                Some(v) if hidden_by.is_none_or(|h| !h.contains_key(k)) => Some((k.clone(), v.clone())),
+                _ => None,
+            });
+            if let Some(found) = found {
+                if first.as_ref().is_none_or(|f| found.0 < f.0) {
+                    first = Some(found);
+                }
+            }
+        }
+        Ok(first)
     }
 }
 

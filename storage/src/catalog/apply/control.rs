@@ -5,8 +5,8 @@ use lakewright_proto::{ConnectorId, ErrorCode, TenantId, TokenId};
 use super::super::command::{Command, Reply, TableSpec};
 use super::super::keyspace::*;
 use super::super::records::*;
-use super::super::store::Read;
 use super::super::tx::{refuse, ApplyError, Tx};
+use super::super::view::Read;
 use super::tables::ensure_table;
 
 type Done = Result<Reply, ApplyError>;
@@ -53,6 +53,7 @@ pub(super) fn create_tenant(tx: &mut Tx<'_>, tenant: &Tenant, tables: &[TableSpe
     if tx.get::<TenantSlugs>(&tenant.slug)?.is_some() {
         return refuse(ErrorCode::AlreadyExists, format!("a tenant {:?} exists already", tenant.slug));
     }
+    fresh(tx.get::<Tenants>(&tenant.id)?.is_none(), "tenant", &tenant.id)?;
     let mut tenant = tenant.clone();
     tenant.created_at = tx.now;
     tx.put::<TenantSlugs>(&tenant.slug, &tenant.id)?;
@@ -81,6 +82,7 @@ pub(super) fn create_user(tx: &mut Tx<'_>, user: &User) -> Done {
     if tx.get::<UserEmails>(&email)?.is_some() {
         return refuse(ErrorCode::AlreadyExists, format!("the tenant has a user {} already", user.email));
     }
+    fresh(tx.get::<Users>(&(user.tenant_id, user.id))?.is_none(), "user", &user.id)?;
     tx.put::<UserEmails>(&email, &user.id)?;
     tx.put::<Users>(&(user.tenant_id, user.id), &User { created_at: tx.now, ..user.clone() })?;
     Ok(Reply::Done)
@@ -101,6 +103,7 @@ pub(super) fn create_token(tx: &mut Tx<'_>, token: &Token, hash: &[u8; 32]) -> D
     if tx.get::<Tokens>(hash)?.is_some() {
         return refuse(ErrorCode::AlreadyExists, "this token exists already");
     }
+    fresh(tx.get::<TokenIds>(&(token.tenant_id, token.id))?.is_none(), "token", &token.id)?;
     tx.put::<Tokens>(hash, &Token { created_at: tx.now, ..token.clone() })?;
     tx.put::<TokenIds>(&(token.tenant_id, token.id), hash)?;
     Ok(Reply::Done)
@@ -120,6 +123,7 @@ pub(super) fn create_connector(tx: &mut Tx<'_>, connector: &Connector, secrets: 
     if tx.get::<ConnectorNames>(&name)?.is_some() {
         return refuse(ErrorCode::AlreadyExists, format!("the tenant has a connector {:?} already", connector.name));
     }
+    fresh(tx.get::<Connectors>(&(connector.tenant_id, connector.id))?.is_none(), "connector", &connector.id)?;
     tx.put::<ConnectorNames>(&name, &connector.id)?;
     let stored = Connector { created_at: tx.now, version: 1, ..connector.clone() };
     tx.put::<Connectors>(&(connector.tenant_id, connector.id), &stored)?;
@@ -159,6 +163,19 @@ pub(super) fn set_connector_status(tx: &mut Tx<'_>, tenant: TenantId, id: Connec
 }
 
 pub(super) fn raise_alert(tx: &mut Tx<'_>, alert: &Alert) -> Done {
-    tx.put::<Alerts>(&(alert.tenant, tx.now as u64), &Alert { at: tx.now, ..alert.clone() })?;
+    let mut at = tx.now as u64;
+    // One command may raise several for a tenant: none may hide another.
+    while tx.get::<Alerts>(&(alert.tenant, at))?.is_some() {
+        at += 1;
+    }
+    tx.put::<Alerts>(&(alert.tenant, at), &Alert { at: tx.now, ..alert.clone() })?;
     Ok(Reply::Done)
+}
+
+/// An id that stands for something already never comes to stand for something else.
+pub(super) fn fresh(is_free: bool, what: &str, id: &impl std::fmt::Display) -> Result<(), ApplyError> {
+    if is_free {
+        return Ok(());
+    }
+    refuse(ErrorCode::AlreadyExists, format!("{what} {id} exists already; use a new id"))
 }

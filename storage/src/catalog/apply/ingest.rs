@@ -56,13 +56,17 @@ pub(super) fn commit_bronze(tx: &mut Tx<'_>, c: &CommitBronze) -> Done {
             format!("shard {} goes on at offset {}, not at {}", shard.id, shard.next_offset, c.first_offset),
         );
     }
-    let named: u64 = c.files.iter().map(|f| f.rows).sum();
-    if named != c.count || c.counts.read != c.count {
+    let named = c.files.iter().try_fold(0u64, |sum, f| sum.checked_add(f.rows)).unwrap_or(u64::MAX);
+    if c.first_offset.checked_add(c.count).is_none() || named != c.count || c.counts.read != c.count {
         return refuse(
             ErrorCode::InvalidArgument,
             format!("the commit names {named} rows and counts {} read for {} records", c.counts.read, c.count),
         );
     }
+    if c.count == 0 && !(c.files.is_empty() && c.quality.is_empty() && c.dead_letters.is_empty()) {
+        return refuse(ErrorCode::InvalidArgument, "a commit that moves the position alone names no files");
+    }
+    open_run(tx, &shard, c.run)?;
     let previous = shard.position.replace(c.position.clone());
     shard.position_no += 1;
     let seq = if c.count == 0 {
@@ -94,13 +98,31 @@ pub(super) fn commit_bronze(tx: &mut Tx<'_>, c: &CommitBronze) -> Done {
 
 pub(super) fn commit_replay(tx: &mut Tx<'_>, c: &CommitReplay) -> Done {
     let shard = tx.need::<Shards>(&c.shard, || format!("shard {}", c.shard))?;
+    if c.offsets.is_empty() || c.counts.read != c.offsets.len() as u64 {
+        return refuse(ErrorCode::InvalidArgument, format!("a replay of {} offsets counts {} read", c.offsets.len(), c.counts.read));
+    }
     if c.offsets.windows(2).any(|w| w[0] >= w[1]) || c.offsets.last().is_some_and(|o| *o >= shard.next_offset) {
         return refuse(ErrorCode::InvalidArgument, "the offsets of a replay ascend and exist in Bronze");
+    }
+    if open_run(tx, &shard, c.run)?.replay_of.is_none() {
+        return refuse(ErrorCode::InvalidArgument, format!("run {} is no replay: start one with `replay_of`", c.run));
     }
     let source = BronzeSource::Replay { offsets: c.offsets.clone() };
     let seq = record(tx, &shard, c.run, &c.pack, c.ingested_at, &c.counts, &c.entities, source)?;
     add_system_files(tx, shard.tenant_id, seq, &c.quality, &c.dead_letters)?;
     Ok(Reply::Bronze(seq))
+}
+
+/// The run, if it is one of the shard's and still reading.
+fn open_run(tx: &Tx<'_>, shard: &Shard, id: lakewright_proto::RunId) -> Result<Run, ApplyError> {
+    let run = tx.need::<Runs>(&(shard.tenant_id, id), || format!("run {id}"))?;
+    if run.connector_id != shard.connector_id || run.entity != shard.stream {
+        return refuse(ErrorCode::InvalidArgument, format!("run {id} is not one of shard {}", shard.id));
+    }
+    if run.is_over() {
+        return refuse(ErrorCode::Conflict, format!("run {id} is over ({:?}); start another", run.status));
+    }
+    Ok(run)
 }
 
 /// Numbers a Bronze commit, queues it for its Silver tables and books it in its run.
@@ -115,13 +137,7 @@ fn record(
     entities: &[(TableId, EntityCounts)],
     source: BronzeSource,
 ) -> Result<CommitSeq, ApplyError> {
-    let mut run = tx.need::<Runs>(&(shard.tenant_id, run_id), || format!("run {run_id}"))?;
-    if run.connector_id != shard.connector_id || run.entity != shard.stream {
-        return refuse(ErrorCode::InvalidArgument, format!("run {run_id} is not one of shard {}", shard.id));
-    }
-    if run.is_over() {
-        return refuse(ErrorCode::Conflict, format!("run {run_id} is over ({:?}); start another", run.status));
-    }
+    let mut run = open_run(tx, shard, run_id)?;
     let mut cluster = tx.cluster()?;
     cluster.last_commit_seq += 1;
     let seq = CommitSeq(cluster.last_commit_seq);
@@ -131,6 +147,9 @@ fn record(
         let silver = table_by_id(tx, *table)?;
         if silver.tenant_id != shard.tenant_id {
             return refuse(ErrorCode::PermissionDenied, format!("table {table} is another tenant's"));
+        }
+        if silver.buckets == 0 || feeds.contains(table) {
+            return refuse(ErrorCode::InvalidArgument, format!("table {} takes no merges, or is named twice", silver.name));
         }
         let ledger = run.ledger.entry(silver.subject.clone()).or_default();
         ledger.checked.accepted += checked.accepted;

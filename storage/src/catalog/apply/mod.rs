@@ -2,6 +2,7 @@
 //! randomness, no disk but the state.
 
 mod control;
+mod fold;
 mod ingest;
 mod runs;
 mod silver;
@@ -12,8 +13,9 @@ use sha2::{Digest, Sha256};
 use super::command::{Answered, Command, Envelope, Reply};
 use super::keyspace::{AnswerExpiry, Answers, Audit};
 use super::records::{Answer, AuditEntry};
-use super::store::{CatalogStore, Change, Read, APPLIED_KEY, MEMBERSHIP_KEY};
+use super::store::{CatalogStore, Change, APPLIED_KEY, MEMBERSHIP_KEY};
 use super::tx::{ApplyError, Tx};
+use super::view::Read;
 use crate::error::{Result, StorageError};
 use lakewright_proto::{Error, ErrorCode};
 
@@ -81,10 +83,9 @@ fn apply_one(tx: &mut Tx<'_>, bytes: &[u8]) -> Result<Vec<u8>> {
         Err(ApplyError::Failed(e)) => return Err(e),
     };
     let reply = super::codec::encode_value(&answered)?;
-    if answered.is_ok() {
-        tx.put::<Answers>(&envelope.id, &Answer { content_hash, reply: reply.clone() })?;
-        tx.put::<AnswerExpiry>(&((tx.now + ANSWER_LIFE) as u64, envelope.id), &())?;
-    }
+    // Refusals too: a delayed duplicate must not do what its proposer was told is not done.
+    tx.put::<Answers>(&envelope.id, &Answer { content_hash, reply: reply.clone() })?;
+    tx.put::<AnswerExpiry>(&((tx.now + ANSWER_LIFE) as u64, envelope.id), &())?;
     if envelope.command.is_audited() {
         let entry = AuditEntry {
             at: tx.now,
@@ -125,6 +126,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::CommitSilver(c) => silver::commit(tx, c),
         Command::CommitCompaction(c) => silver::commit_compaction(tx, c),
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
+        Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
         Command::RaiseAlert(alert) => control::raise_alert(tx, alert),
     }
 }

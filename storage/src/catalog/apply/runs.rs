@@ -5,8 +5,8 @@ use lakewright_proto::{CommitSeq, ConnectorId, ErrorCode, RunId, ShardEpoch, Sha
 use super::super::command::{Command, Reply};
 use super::super::keyspace::*;
 use super::super::records::*;
-use super::super::store::Read;
 use super::super::tx::{refuse, ApplyError, Tx};
+use super::super::view::Read;
 use super::tables::ensure_table;
 use crate::table::StreamCounts;
 
@@ -30,6 +30,13 @@ pub(super) fn start(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyEr
     let open_key = (*tenant, *connector, stream.clone());
     if let (Some(open), None) = (tx.get::<OpenRuns>(&open_key)?, replay_of) {
         return refuse(ErrorCode::AlreadyExists, format!("run {open} of {}/{stream} is still reading; wait for it or cancel it", c.name));
+    }
+    super::control::fresh(tx.get::<Runs>(&(*tenant, *run))?.is_none(), "run", run)?;
+    if tx.need::<Tenants>(tenant, || "the run's tenant".into())?.status == Status::Suspended {
+        return refuse(ErrorCode::PermissionDenied, "the tenant is suspended; an administrator has to activate it first");
+    }
+    if let Some(first) = replay_of {
+        tx.need::<Runs>(&(*tenant, *first), || format!("run {first}, to be replayed,"))?;
     }
     let table = ensure_table(tx, *tenant, bronze, None)?;
     let mut cluster = tx.cluster()?;
@@ -140,8 +147,7 @@ fn try_seal(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<(), ApplyErr
         return Ok(());
     }
     for table in &run.feeds {
-        let behind = tx.scan::<Queue>(table)?.first().is_some_and(|((_, seq), ())| *seq <= run.last_commit);
-        if behind {
+        if !tx.between::<Queue>(&(*table, CommitSeq(0)), &(*table, run.last_commit), 1)?.is_empty() {
             return Ok(());
         }
     }
@@ -153,7 +159,7 @@ fn try_seal(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<(), ApplyErr
             run.counts.read, run.counts.accepted, run.counts.rejected, run.counts.unmapped, run.ledger
         );
         let alert = Alert { at: tx.now, tenant, kind: "ledger_residue".into(), subject: id.to_string(), message };
-        tx.put::<Alerts>(&(tenant, tx.now as u64), &alert)?;
+        super::control::raise_alert(tx, &alert)?;
     }
     tx.put::<Runs>(&(tenant, id), &run)?;
     Ok(())

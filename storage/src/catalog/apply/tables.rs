@@ -5,8 +5,9 @@ use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, TableId, TenantId};
 use super::super::command::{Reply, TableSpec};
 use super::super::keyspace::*;
 use super::super::records::*;
-use super::super::store::Read;
+use super::super::sweep::written_at;
 use super::super::tx::{refuse, ApplyError, Tx};
+use super::super::view::Read;
 use crate::table::DataFile;
 
 /// A file that was written longer ago than this may have been swept as unnamed.
@@ -23,11 +24,12 @@ pub(super) fn pin_pack(tx: &mut Tx<'_>, tenant: TenantId, hash: &str, tables: &[
     tx.need::<Tenants>(&tenant, || "the tenant".into())?;
     let pack = tx.need::<Packs>(&hash.to_owned(), || format!("pack {hash}"))?;
     let mut silver = Vec::new();
-    for spec in tables {
-        let id = ensure_table(tx, tenant, spec, Some(hash))?;
-        if spec.changes.is_some() {
-            silver.push(id);
-        }
+    // Change tables first: Silver tables name them.
+    for spec in tables.iter().filter(|s| s.changes.is_none()) {
+        ensure_table(tx, tenant, spec, Some(hash))?;
+    }
+    for spec in tables.iter().filter(|s| s.changes.is_some()) {
+        silver.push(ensure_table(tx, tenant, spec, Some(hash))?);
     }
     tx.put::<PackPins>(&(tenant, pack.name), &hash.to_owned())?;
     Ok(Reply::Tables(silver))
@@ -49,8 +51,9 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
         tx.put::<Tables>(&key, &table)?;
         return Ok(table.id);
     }
+    super::control::fresh(tx.get::<TableIds>(&spec.id)?.is_none(), "table", &spec.id)?;
     let changes = match &spec.changes {
-        Some(name) => tx.get::<Tables>(&(tenant, spec.layer, name.clone()))?.map(|t| t.id),
+        Some(name) => Some(tx.need::<Tables>(&(tenant, spec.layer, name.clone()), || format!("the change table {name}"))?.id),
         None => None,
     };
     let buckets = u32::from(spec.changes.is_some());
@@ -108,17 +111,28 @@ pub(super) fn add_file(tx: &mut Tx<'_>, table: &mut Table, bucket: u32, file: &D
     if file.created_at < tx.now - MAX_FILE_AGE {
         return refuse(ErrorCode::Conflict, format!("file {} was written over 12 hours ago and may be swept; write it again", file.path));
     }
-    if !file.path.starts_with(&table.root) {
-        return refuse(ErrorCode::InvalidArgument, format!("file {} is not below {}", file.path, table.root));
-    }
+    check_object(tx, table, &file.path)?;
     let key = (table.id, bucket, file.id);
     if tx.get::<Files>(&key)?.is_some() {
         return refuse(ErrorCode::Conflict, format!("file {} is in the table already", file.path));
     }
     table.files += 1;
-    table.rows += file.rows;
-    table.bytes += file.size;
+    table.rows = table.rows.saturating_add(file.rows);
+    table.bytes = table.bytes.saturating_add(file.size);
     tx.put::<Files>(&key, &FileEntry { file: file.clone(), range, added: tx.version, removed: None })?;
+    Ok(())
+}
+
+/// Refuses an object outside the table's root, or one that by its name (a UUIDv7) is so old that
+/// the sweep may have deleted it as unnamed.
+pub(super) fn check_object(tx: &Tx<'_>, table: &Table, path: &str) -> Result<(), ApplyError> {
+    let below = path.strip_prefix(table.root.as_str()).is_some_and(|rest| table.root.ends_with('/') || rest.starts_with('/'));
+    if !below || path.split('/').any(|part| part == "..") {
+        return refuse(ErrorCode::InvalidArgument, format!("file {path} is not below {}", table.root));
+    }
+    if written_at(path).is_some_and(|at| at < tx.now - MAX_FILE_AGE) {
+        return refuse(ErrorCode::Conflict, format!("file {path} was written over 12 hours ago and may be swept; write it again"));
+    }
     Ok(())
 }
 
@@ -139,7 +153,7 @@ pub(super) fn remove_file(tx: &mut Tx<'_>, table: &mut Table, bucket: u32, id: F
 
 /// Hands an object to the sweep.
 pub(super) fn drop_object(tx: &mut Tx<'_>, table: TableId, bucket: u32, id: FileId, path: &str) -> Result<(), ApplyError> {
-    tx.put::<Dropped>(&(tx.now as u64, id), &DroppedFile { path: path.to_owned(), table, bucket })?;
+    tx.put::<Dropped>(&(tx.now as u64, id), &DroppedFile { path: path.to_owned(), table, bucket, vector: None })?;
     Ok(())
 }
 
@@ -149,6 +163,10 @@ pub(super) fn forget_files(tx: &mut Tx<'_>, files: &[(u64, FileId)]) -> Result<R
             continue;
         };
         tx.remove::<Dropped>(key);
+        if let Some((file, version)) = dropped.vector {
+            tx.remove::<DeletionVectors>(&(dropped.table, dropped.bucket, file, version));
+            continue;
+        }
         let file_key = (dropped.table, dropped.bucket, key.1);
         if tx.get::<Files>(&file_key)?.is_some_and(|f| f.removed.is_some()) {
             tx.remove::<Files>(&file_key);

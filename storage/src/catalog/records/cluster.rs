@@ -1,5 +1,7 @@
 //! The cluster itself: its identity, keys, answers, audit.
 
+use std::fmt;
+
 use lakewright_proto::{ClusterId, CommandId, Error, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,7 @@ pub struct ClusterRecord {
 }
 
 /// A sealed signing key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingKey {
     /// Its id, as in tickets.
     pub id: u32,
@@ -41,7 +43,7 @@ pub struct RingKey {
 }
 
 /// A sealed secret of a connector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedSecret {
     /// Only ciphertext.
     #[serde(with = "serde_bytes_vec")]
@@ -51,13 +53,32 @@ pub struct SealedSecret {
 }
 
 /// The first answer to a command, kept for a day so that a repeat gets the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// SHA-256 of the command.
     pub content_hash: [u8; 32],
     /// The encoded reply.
     #[serde(with = "serde_bytes_vec")]
     pub reply: Vec<u8>,
+}
+
+// Logs and panics show these records: never their bytes.
+impl fmt::Debug for RingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RingKey {{ id: {}, created_at: {}, sealed: {} bytes }}", self.id, self.created_at, self.sealed.len())
+    }
+}
+
+impl fmt::Debug for SealedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedSecret {{ version: {}, sealed: {} bytes }}", self.version, self.sealed.len())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer {{ reply: {} bytes }}", self.reply.len())
+    }
 }
 
 /// One act of a person or program.

@@ -1,6 +1,6 @@
 //! Tables and their files.
 
-use lakewright_proto::{CommitSeq, Layer, NodeId, ShardEpoch, ShardId, TableId, TenantId};
+use lakewright_proto::{CommitSeq, FileId, Layer, NodeId, ShardEpoch, ShardId, TableId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use super::cluster::serde_bytes_vec;
@@ -145,4 +145,35 @@ pub struct DroppedFile {
     pub table: TableId,
     /// The bucket.
     pub bucket: u32,
+    /// The data file and version, if it is a deletion vector.
+    #[serde(default)]
+    pub vector: Option<(FileId, u32)>,
+}
+
+/// An immutable list of older files of a table, in the object store: their entries are there and
+/// no longer in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Its id (UUIDv7).
+    pub id: FileId,
+    /// Its table.
+    pub table: TableId,
+    /// The bucket.
+    pub bucket: u32,
+    /// Its key.
+    pub path: String,
+    /// Bytes of the object.
+    pub size: u64,
+    /// CRC-32 of the object.
+    pub crc: u32,
+    /// SHA-256 of the entries as they are encoded in it: `apply` compares it with what it folds.
+    pub content: [u8; 32],
+    /// Files in it.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// The first catalog version that added one of them.
+    pub min_added: u64,
+    /// The last.
+    pub max_added: u64,
 }

@@ -1,0 +1,321 @@
+//! Commits, fences, ledgers, idempotence, replays, the sweep: one command at a time.
+
+use super::world::*;
+use crate::catalog::command::*;
+use crate::catalog::keyspace::*;
+use crate::catalog::records::*;
+use crate::catalog::{is_orphan, Read, ORPHAN_AGE_US};
+use crate::invariants;
+use crate::table::*;
+use lakewright_proto::*;
+
+/// A run of one commit with 10 good and 2 bad records, merged.
+fn merged(w: &mut World) -> (RunId, ShardId, ShardEpoch, ShardEpoch) {
+    let (run, shard) = w.start_run();
+    let epoch = w.claim(shard);
+    let c = w.bronze(shard, epoch, run, 0, 10, 2);
+    w.done(Command::CommitBronze(c));
+    let bucket = w.claim_bucket();
+    let m = w.merge(bucket).unwrap();
+    w.done(Command::CommitSilver(m));
+    (run, shard, epoch, bucket)
+}
+
+#[test]
+fn a_run_is_sealed_when_silver_has_consumed_it() {
+    let mut w = World::new();
+    let (run, shard) = w.start_run();
+    let epoch = w.claim(shard);
+    let c = w.bronze(shard, epoch, run, 0, 10, 2);
+    w.done(Command::CommitBronze(c));
+    let position_only = w.bronze(shard, epoch, run, 12, 0, 0);
+    assert_eq!(w.done(Command::CommitBronze(position_only)), Reply::Bronze(CommitSeq(0)));
+    w.finish(run, RunStatus::Settling);
+    assert_eq!(w.run(run).status, RunStatus::Settling);
+    let late = w.bronze(shard, epoch, run, 12, 1, 0);
+    assert_eq!(w.refused(Command::CommitBronze(late)), ErrorCode::Conflict);
+    let bucket = w.claim_bucket();
+    let m = w.merge(bucket).unwrap();
+    w.done(Command::CommitSilver(m));
+    let sealed = w.run(run);
+    assert_eq!((sealed.status, sealed.is_exact()), (RunStatus::Succeeded, true));
+    invariants::check_all(&w.store.view()).unwrap();
+}
+
+#[test]
+fn a_run_that_feeds_two_tables_waits_for_both_and_an_empty_one_for_none() {
+    let mut w = World::new();
+    let mut specs = silver_specs();
+    specs.push(spec(0x33, Layer::Silver, "other", Some("other_changes")));
+    specs.push(spec(0x34, Layer::Silver, "other_changes", None));
+    w.done(Command::PinPack { tenant: tenant(), hash: "p1".into(), tables: specs });
+    let (run, shard) = w.start_run();
+    let epoch = w.claim(shard);
+    let mut c = w.bronze(shard, epoch, run, 0, 4, 0);
+    let other = TableId(id(0x33));
+    c.entities.push((other, EntityCounts::default()));
+    w.done(Command::CommitBronze(c));
+    w.finish(run, RunStatus::Settling);
+    let bucket = w.claim_bucket();
+    let m = w.merge(bucket).unwrap();
+    let to = m.to;
+    w.done(Command::CommitSilver(m));
+    assert_eq!(w.run(run).status, RunStatus::Settling);
+    let Reply::Epoch(e) = w.done(Command::ClaimBucket { table: other, bucket: 0, node: NodeId(2) }) else { panic!() };
+    let delta = SilverDelta { outcomes: vec![(to, OutcomeCounts::default())], ..Default::default() };
+    w.done(Command::CommitSilver(CommitSilver { table: other, bucket: 0, epoch: e, from: CommitSeq(0), to, delta }));
+    assert_eq!(w.run(run).status, RunStatus::Succeeded);
+    let (empty, _) = w.start_run();
+    w.finish(empty, RunStatus::Settling);
+    assert_eq!(w.run(empty).status, RunStatus::Succeeded);
+    for status in [RunStatus::Failed, RunStatus::Cancelled] {
+        let (run, _) = w.start_run();
+        w.finish(run, status);
+        assert_eq!(w.run(run).status, status);
+        assert!(w.run(run).ended_at.is_some());
+    }
+}
+
+#[test]
+fn stale_owners_wrong_offsets_and_broken_counts_are_refused() {
+    let mut w = World::new();
+    let (run, shard) = w.start_run();
+    let old = w.claim(shard);
+    let new = w.claim(shard);
+    assert!(invariants::may_write(new, new) && !invariants::may_write(new, old));
+    let c = w.bronze(shard, old, run, 0, 1, 0);
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::Fenced);
+    let c = w.bronze(shard, new, run, 5, 1, 0);
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::Conflict);
+    let mut c = w.bronze(shard, new, run, 0, 1, 0);
+    c.files[0].rows = u64::MAX;
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::InvalidArgument);
+    let mut c = w.bronze(shard, new, run, 0, 1, 0);
+    c.files[0].path = c.files[0].path.replace("/entity=t30/", "/entity=t30x/");
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::InvalidArgument);
+    let mut c = w.bronze(shard, new, run, 0, 1, 0);
+    c.files[0].created_at -= 13 * 3_600 * 1_000_000;
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::Conflict);
+    let mut c = w.bronze(shard, new, run, 0, 1, 0);
+    c.entities.push(c.entities[0]);
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::InvalidArgument);
+    assert_eq!(w.refused(start_command(run, None)), ErrorCode::AlreadyExists);
+    let c = w.bronze(shard, new, run, 0, 3, 0);
+    w.done(Command::CommitBronze(c));
+    let stale = w.claim_bucket();
+    let bucket = w.claim_bucket();
+    let m = w.merge(stale).unwrap();
+    assert_eq!(w.refused(Command::CommitSilver(m)), ErrorCode::Fenced);
+    let mut m = w.merge(bucket).unwrap();
+    m.delta.outcomes[0].1.inserted += 1;
+    assert_eq!(w.refused(Command::CommitSilver(m)), ErrorCode::InvalidArgument);
+    let mut m = w.merge(bucket).unwrap();
+    m.delta.outcomes.clear();
+    assert_eq!(w.refused(Command::CommitSilver(m)), ErrorCode::Conflict);
+    let m = w.merge(bucket).unwrap();
+    w.done(Command::CommitSilver(m.clone()));
+    assert_eq!(w.refused(Command::CommitSilver(m)), ErrorCode::Conflict);
+    invariants::check_all(&w.store.view()).unwrap();
+}
+
+#[test]
+fn deletion_vectors_and_compaction_keep_the_rows() {
+    let mut w = World::new();
+    let (_, _, _, bucket) = merged(&mut w);
+    let old = w.store.view().bucket_state(silver(), 0).unwrap().files[0].clone();
+    let vector = |version, cardinality| DeletionVectorRef {
+        data_file: old.id,
+        version,
+        path: format!("{}v{version}.puffin", root(0x31)),
+        size: 9,
+        offset: 0,
+        length: 9,
+        cardinality,
+    };
+    // A delete of four rows, then of one more.
+    let (run, shard) = {
+        let view = w.store.view();
+        let run = view.all::<Runs>().unwrap()[0].1.clone();
+        let shard = view.shards(tenant(), connector(), "s").unwrap()[0].id;
+        (run.id, shard)
+    };
+    let mut offset = 12;
+    for (version, total, deleted) in [(1, 4, 4), (2, 5, 1)] {
+        let epoch = w.claim(shard);
+        let c = w.bronze(shard, epoch, run, offset, deleted, 0);
+        offset += deleted;
+        w.done(Command::CommitBronze(c));
+        let mut m = w.merge(bucket).unwrap();
+        m.delta.added.clear();
+        m.delta.outcomes[0].1 = OutcomeCounts { deleted, ..Default::default() };
+        m.delta.deletion_vectors = vec![vector(version, total)];
+        let mut wrong = m.clone();
+        wrong.delta.deletion_vectors[0].version = 0;
+        assert_eq!(w.refused(Command::CommitSilver(wrong)), ErrorCode::Conflict);
+        w.done(Command::CommitSilver(m));
+        invariants::check_all(&w.store.view()).unwrap();
+    }
+    let added = w.file(0x31, 5);
+    let compaction = |read, rows| {
+        let added = DataFile { rows, ..added.clone() };
+        let delta = SilverDelta { added: vec![added], removed: vec![old.id], ..Default::default() };
+        Command::CommitCompaction(CommitCompaction { table: silver(), bucket: 0, epoch: bucket, inputs: vec![(old.id, read)], delta })
+    };
+    assert_eq!(w.refused(compaction(1, 5)), ErrorCode::Conflict, "an older vector was read");
+    assert_eq!(w.refused(compaction(2, 6)), ErrorCode::InvalidArgument, "a row more than before");
+    let before = w.store.view().version().unwrap();
+    w.done(compaction(2, 5));
+    assert_eq!(w.refused(compaction(2, 5)), ErrorCode::Conflict, "the input is gone");
+    let view = w.store.view();
+    invariants::check_all(&view).unwrap();
+    let table = view.table(silver()).unwrap();
+    assert_eq!(table.rows, 5);
+    let then = view.table_snapshot(&table, Some(before)).unwrap();
+    assert_eq!((then.files[0].file.id, then.files[0].vector.as_ref().unwrap().version), (old.id, 2));
+}
+
+#[test]
+fn dropped_objects_are_forgotten_with_their_entries() {
+    let mut w = World::new();
+    deletion_and_compaction(&mut w);
+    let now = w.now;
+    let view = w.store.view();
+    assert!(view.sweep_due(now, ORPHAN_AGE_US).unwrap().is_empty());
+    let due = view.sweep_due(now + ORPHAN_AGE_US + 1_000_000, ORPHAN_AGE_US).unwrap();
+    let named = view.named_files(silver()).unwrap();
+    assert_eq!(due.len(), 2);
+    assert!(due.iter().all(|(_, _, path)| named.contains(path)) && !named.contains("elsewhere"));
+    drop(view);
+    w.done(Command::ForgetFiles { files: due.iter().map(|(at, id, _)| (*at, *id)).collect() });
+    w.done(Command::ForgetFiles { files: due.iter().map(|(at, id, _)| (*at, *id)).collect() });
+    let view = w.store.view();
+    assert!(view.all::<Dropped>().unwrap().is_empty());
+    assert!(view.all::<DeletionVectors>().unwrap().is_empty());
+    assert_eq!(view.scan::<Files>(&silver()).unwrap().len(), 1);
+    let named = view.named_files(silver()).unwrap();
+    assert!(due.iter().all(|(_, _, path)| !named.contains(path)));
+}
+
+/// One file with one vector, compacted into another.
+fn deletion_and_compaction(w: &mut World) {
+    let (run, shard, epoch, bucket) = merged(w);
+    let old = w.store.view().bucket_state(silver(), 0).unwrap().files[0].clone();
+    let c = w.bronze(shard, epoch, run, 12, 1, 0);
+    w.done(Command::CommitBronze(c));
+    let mut m = w.merge(bucket).unwrap();
+    m.delta.added.clear();
+    m.delta.outcomes[0].1 = OutcomeCounts { deleted: 1, ..Default::default() };
+    let path = format!("{}v.puffin", root(0x31));
+    m.delta.deletion_vectors =
+        vec![DeletionVectorRef { data_file: old.id, version: 1, path, size: 1, offset: 0, length: 1, cardinality: 1 }];
+    w.done(Command::CommitSilver(m));
+    let delta = SilverDelta { added: vec![w.file(0x31, 9)], removed: vec![old.id], ..Default::default() };
+    w.done(Command::CommitCompaction(CommitCompaction { table: silver(), bucket: 0, epoch: bucket, inputs: vec![(old.id, 1)], delta }));
+}
+
+#[test]
+fn an_orphan_is_old_unnamed_and_tells_its_time() {
+    let file = FileId::generate();
+    let (seconds, _) = file.0.get_timestamp().unwrap().to_unix();
+    let written = seconds as i64 * 1_000_000;
+    let late = written + ORPHAN_AGE_US + 2_000_000;
+    assert!(is_orphan(file, false, late));
+    assert!(!is_orphan(file, true, late));
+    assert!(!is_orphan(file, false, written + ORPHAN_AGE_US - 1_000_000));
+    assert!(!is_orphan(FileId(id(7)), false, late));
+}
+
+#[test]
+fn a_replay_is_a_new_run_over_old_addresses() {
+    let mut w = World::new();
+    let (run, shard, _, bucket) = merged(&mut w);
+    w.finish(run, RunStatus::Settling);
+    let sealed = w.run(run);
+    let (replay, _) = w.start(Some(run));
+    let commit = |run, offsets: Vec<u64>| {
+        Command::CommitReplay(CommitReplay {
+            shard,
+            run,
+            counts: StreamCounts { read: offsets.len() as u64, accepted: offsets.len() as u64, ..Default::default() },
+            entities: vec![(silver(), EntityCounts { accepted: offsets.len() as u64, ..Default::default() })],
+            offsets,
+            quality: vec![],
+            dead_letters: vec![],
+            pack: "p1".into(),
+            ingested_at: START,
+        })
+    };
+    assert_eq!(w.refused(commit(replay, vec![5, 5])), ErrorCode::InvalidArgument);
+    assert_eq!(w.refused(commit(replay, vec![12])), ErrorCode::InvalidArgument);
+    let (ordinary, _) = w.start_run();
+    assert_eq!(w.refused(commit(ordinary, vec![3])), ErrorCode::InvalidArgument);
+    w.done(commit(replay, vec![3, 7]));
+    w.finish(replay, RunStatus::Settling);
+    let m = w.merge(bucket).unwrap();
+    w.done(Command::CommitSilver(m));
+    assert_eq!(w.run(replay).status, RunStatus::Succeeded);
+    assert_eq!(w.run(run), sealed);
+    invariants::check_all(&w.store.view()).unwrap();
+}
+
+#[test]
+fn a_reset_forgets_the_position_and_fences_the_reader() {
+    let mut w = World::new();
+    let (run, shard, epoch, _) = merged(&mut w);
+    let reset = || Command::ResetStream { tenant: tenant(), connector: connector(), stream: "s".into() };
+    assert_eq!(w.refused(reset()), ErrorCode::Conflict);
+    w.finish(run, RunStatus::Cancelled);
+    w.done(reset());
+    let after = w.store.view().get::<Shards>(&shard).unwrap().unwrap();
+    assert_eq!((after.position, after.next_offset), (None, 12));
+    let (run, _) = w.start_run();
+    let c = w.bronze(shard, epoch, run, 12, 1, 0);
+    assert_eq!(w.refused(Command::CommitBronze(c)), ErrorCode::Fenced);
+}
+
+#[test]
+fn a_repeat_gets_the_first_answer_for_a_day() {
+    let mut w = World::new();
+    let (_, shard) = w.start_run();
+    let e = w.envelope(Command::ClaimShard { shard, node: NodeId(1) });
+    let first = w.send(&e).unwrap();
+    assert_eq!(w.send(&e).unwrap(), first);
+    let other = Envelope { command: Command::ClaimShard { shard, node: NodeId(2) }, ..e.clone() };
+    assert_eq!(w.send(&other).unwrap_err().code, ErrorCode::Conflict);
+    // A refusal is an answer too: a delayed duplicate does not do what was refused.
+    let run = RunId(w.fresh());
+    let refused = w.envelope(start_command(run, None));
+    assert_eq!(w.send(&refused).unwrap_err().code, ErrorCode::AlreadyExists);
+    let open = w.store.view().all::<OpenRuns>().unwrap()[0].1;
+    w.finish(open, RunStatus::Cancelled);
+    assert_eq!(w.send(&refused).unwrap_err().code, ErrorCode::AlreadyExists);
+    w.now += 24 * 3_600 * 1_000_000;
+    w.done(Command::ClaimShard { shard, node: NodeId(1) });
+    assert_ne!(w.send(&e).unwrap(), first);
+    assert_eq!(w.store.view().all::<Answers>().unwrap().len(), w.store.view().all::<AnswerExpiry>().unwrap().len());
+}
+
+#[test]
+fn catalog_time_only_grows() {
+    let mut w = World::new();
+    let mut last = w.store.clock().unwrap();
+    for step in [5_000i64, -1_000_000_000, 0, 7] {
+        w.now += step;
+        w.done(Command::RaiseAlert(Alert { at: 0, tenant: tenant(), kind: "k".into(), subject: "s".into(), message: "m".into() }));
+        let next = w.store.clock().unwrap();
+        assert!(next.0 > last.0 && next.1 > last.1);
+        last = next;
+    }
+    assert_eq!(w.store.view().scan::<Alerts>(&tenant()).unwrap().len(), 4);
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let e = Envelope { id: CommandId(id(1)), principal: "p".into(), command: init() };
+    let key = RingKey { id: 1, sealed: vec![0xcd; 60], created_at: 0 };
+    let answer = Answer { content_hash: [0xee; 32], reply: vec![0xcd; 9] };
+    let text = format!("{e:?} {key:?} {:?} {answer:?}", secret());
+    for bytes in ["205", "171", "238", "cdcd", "abab", "eeee"] {
+        assert!(!text.contains(bytes), "{text}");
+    }
+}
