@@ -79,6 +79,11 @@ impl CatalogStore {
         Ok((store, trusted))
     }
 
+    /// Raw bytes that Raft keeps beside the state.
+    pub fn bookkeeping(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.physical(key)
+    }
+
     /// Ends cleanly: flushes, then marks the state as trustworthy for the next open. Later writes
     /// are refused. A state that a failed import left half loaded is not marked.
     pub fn close(&self) -> Result<()> {
