@@ -20,6 +20,11 @@ use super::state_machine::StateMachine;
 use super::status::RaftStatus;
 use super::types::{Raft, RaftNode};
 
+/// How long queued commands may take at a stop.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// How long a snapshot that is being written may hold up a stop; it is then abandoned.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(2);
+
 /// How Raft runs. The defaults are the product's.
 #[derive(Clone, Debug)]
 pub struct RaftOptions {
@@ -58,6 +63,7 @@ pub struct RaftRuntime {
     raft: Raft,
     meta: RaftMetaLog,
     log: LogStore,
+    machine: StateMachine,
     recovery: Recovery,
     proposer: Option<JoinHandle<()>>,
     watcher: JoinHandle<()>,
@@ -131,7 +137,7 @@ impl RaftRuntime {
 
         let machine = StateMachine::new(state, Arc::new(snapshots));
         let config = Arc::new(raft_config(options)?);
-        let raft = Raft::new(node_id, config, Network, log.clone(), machine).await.map_err(|e| stopped(&e))?;
+        let raft = Raft::new(node_id, config, Network, log.clone(), machine.clone()).await.map_err(|e| stopped(&e))?;
         if !raft.is_initialized().await.map_err(|e| stopped(&e))? {
             let members = std::collections::BTreeMap::from([(node_id, node)]);
             raft.initialize(members).await.map_err(|e| Error::new(ErrorCode::Internal, format!("the cluster cannot be founded: {e}")))?;
@@ -139,7 +145,7 @@ impl RaftRuntime {
         lead(&raft, node_id, options.lead_within).await?;
         let (meta, proposer) = RaftMetaLog::start(raft.clone(), &handle, options.answer_within);
         let watcher = handle.spawn(snapshot_by_bytes(raft.clone(), log.growth()));
-        Ok(Self { raft, meta, log, recovery, proposer: Some(proposer), watcher, runtime: None })
+        Ok(Self { raft, meta, log, machine, recovery, proposer: Some(proposer), watcher, runtime: None })
     }
 
     /// The log of catalog commands.
@@ -182,18 +188,26 @@ impl RaftRuntime {
     pub async fn shutdown(mut self) -> Result<(), Error> {
         self.meta.close();
         let drained = match self.proposer.take() {
-            Some(proposer) => proposer.await,
             None => Ok(()),
+            Some(mut proposer) => match tokio::time::timeout(DRAIN_WITHIN, &mut proposer).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    // The disk stalls. Who still waits is told that the outcome is unknown.
+                    proposer.abort();
+                    Ok(())
+                }
+            },
         };
         self.watcher.abort();
         let raft = self.raft.shutdown().await;
-        let log = self.log.clone();
+        let (log, machine) = (self.log.clone(), self.machine.clone());
         let runtime = self.runtime.take();
         let synced = tokio::task::spawn_blocking(move || {
+            machine.close();
             let synced = log.sync();
             drop(log);
             if let Some(runtime) = runtime {
-                runtime.shutdown_timeout(Duration::from_secs(5));
+                runtime.shutdown_timeout(THREADS_END_WITHIN);
             }
             synced
         })

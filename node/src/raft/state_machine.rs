@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use openraft::storage::RaftStateMachine;
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, StorageIOError};
+use parking_lot::Mutex;
 use tokio::fs::File;
 
 use super::codec;
@@ -17,12 +18,20 @@ use super::types::{Entry, LogId, ProposalReply, RaftStorageError, SnapshotMeta, 
 pub struct StateMachine {
     state: Arc<dyn ReplicatedState>,
     snapshots: Arc<SnapshotDir>,
+    /// Held while applying; true once nothing may be applied any more.
+    closed: Arc<Mutex<bool>>,
 }
 
 impl StateMachine {
     /// Joins them. The state must already stand at or above the log's purge point.
     pub fn new(state: Arc<dyn ReplicatedState>, snapshots: Arc<SnapshotDir>) -> Self {
-        Self { state, snapshots }
+        Self { state, snapshots, closed: Arc::default() }
+    }
+
+    /// Waits for the entry that is being applied; after it none is applied any more, so that the
+    /// state can be closed. Blocks.
+    pub fn close(&self) {
+        *self.closed.lock() = true;
     }
 
     fn apply_one(&self, entry: &Entry) -> io::Result<ProposalReply> {
@@ -37,7 +46,12 @@ impl StateMachine {
         };
         let mark =
             ApplyMark { log_id: &log_id, membership: membership.as_deref(), index: entry.log_id.index, term: entry.log_id.leader_id.term };
+        let closed = self.closed.lock();
+        if *closed {
+            return Err(io::Error::other("the node is stopping; the entry stays in the log"));
+        }
         let replies = self.state.apply(&mark, proposal)?;
+        drop(closed);
         let expected = proposal.map_or(0, |p| p.commands.len());
         if replies.len() != expected {
             return Err(io::Error::other(format!("entry {} holds {expected} commands and got {} replies", entry.log_id, replies.len())));
@@ -119,3 +133,6 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(found.map(|(meta, file)| Snapshot { meta, snapshot: Box::new(File::from_std(file)) }))
     }
 }
+
+#[cfg(test)]
+mod tests;

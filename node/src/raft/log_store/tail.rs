@@ -6,7 +6,8 @@
 //! acknowledged entries. So the decision is made here. Once an entry is committed, a `Commit`
 //! record with its index is written behind it. Damage at entry N with an intact `Commit(>= N)`
 //! behind it is therefore damage to acknowledged entries and refused; anything else is a torn
-//! tail and cut.
+//! tail and cut. What no log can tell apart: rot in the very last acknowledged entry, with nothing
+//! intact behind it, looks like a torn write.
 
 use std::fs::{File, OpenOptions};
 use std::io;
