@@ -66,15 +66,22 @@ async fn client(config: &StoreConfig, store: &AmazonS3) -> Result<aws_sdk_s3::Cl
     Ok(aws_sdk_s3::Client::from_conf(b.build()))
 }
 
-/// Asks for the bucket and its lifecycle rules. The error says what to change; the returned
-/// sentences are warnings.
-pub async fn check_bucket(config: &StoreConfig, store: &AmazonS3, bucket: &str, prefix: &str) -> Result<Vec<String>> {
+/// Asks for the bucket. The error says what to change.
+pub async fn check_reachable(config: &StoreConfig, store: &AmazonS3, bucket: &str) -> Result<()> {
     let client = client(config, store).await?;
     if let Err(e) = client.head_bucket().bucket(bucket).send().await {
         let status = e.raw_response().map(|r| r.status().as_u16());
         let region = e.raw_response().and_then(|r| r.headers().get("x-amz-bucket-region")).map(str::to_owned);
         return Err(bucket_fault(bucket, config, status, region, &e).into());
     }
+    Ok(())
+}
+
+/// Asks for the bucket and its lifecycle rules. The error says what to change; the returned
+/// sentences are warnings.
+pub async fn check_bucket(config: &StoreConfig, store: &AmazonS3, bucket: &str, prefix: &str) -> Result<Vec<String>> {
+    check_reachable(config, store, bucket).await?;
+    let client = client(config, store).await?;
     match client.get_bucket_lifecycle_configuration().bucket(bucket).send().await {
         Ok(answer) => lifecycle_faults(bucket, prefix, answer.rules()).map_err(Into::into),
         // No rules, a server without them, or a caller who may not ask: the last is worth a word.

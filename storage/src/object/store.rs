@@ -20,7 +20,7 @@ use super::{probe, s3};
 use crate::error::{Result, StorageError};
 
 /// An opened object store. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
     label: Arc<str>,
@@ -60,6 +60,14 @@ impl Store {
         match StoreUrl::parse(&config.url)? {
             StoreUrl::Local(dir) => Ok(Self::over(Arc::new(object_store::local::LocalFileSystem::new_with_prefix(dir)?), &config.url)),
             StoreUrl::S3 { bucket, prefix } => Ok(Self::s3_at(s3::build(config, &bucket)?, &prefix, &config.url)),
+        }
+    }
+
+    /// Whether a source's bucket is there and may be listed; the error says what to change.
+    pub async fn check_source(config: &StoreConfig) -> Result<()> {
+        match StoreUrl::parse(&config.url)? {
+            StoreUrl::Local(_) => Ok(()),
+            StoreUrl::S3 { bucket, .. } => s3::check_reachable(config, s3::build(config, &bucket)?.as_ref(), &bucket).await,
         }
     }
 
@@ -147,6 +155,12 @@ impl Store {
             Ok(p) => self.inner.list(Some(&p)).map_err(Into::into).boxed(),
             Err(e) => futures::stream::once(async { Err(e) }).boxed(),
         }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.label)
     }
 }
 

@@ -122,7 +122,7 @@ impl Framer {
             let record = &buf[pos..end];
             let len = self.scanner.content(record);
             let place = base + pos as u64;
-            if !self.was_delivered(len as u64) && !self.blank(&record[..len]) {
+            if !self.was_delivered(len as u64, record[len..].starts_with(b"\r")) && !self.blank(&record[..len]) {
                 if len > self.limit {
                     batch.push_oversize(Oversize::whole(&record[..len]), batch.rows + spans.len(), label, place);
                 } else {
@@ -171,7 +171,7 @@ impl Framer {
             Some(n) => {
                 let content = self.scanner.content(&buf[..n]);
                 o.end(&buf[..content], content < n);
-                if !self.was_delivered(o.length()) {
+                if !self.was_delivered(o.length(), true) {
                     batch.push_oversize(o, batch.rows, label, self.at);
                 }
                 n
@@ -179,9 +179,11 @@ impl Framer {
         }
     }
 
-    fn was_delivered(&mut self, len: u64) -> bool {
+    /// Whether a record of this length is the one that was delivered open. `cr`: a carriage return
+    /// may end it, which was part of the open record while its newline was missing.
+    fn was_delivered(&mut self, len: u64, cr: bool) -> bool {
         match self.already.take() {
-            Some(n) if n == len => true,
+            Some(n) if n == len || (cr && n == len + 1) => true,
             Some(_) => {
                 self.completed = true;
                 false
@@ -205,7 +207,7 @@ impl Framer {
     /// Delivers the open last record. Returns its length in bytes of the source.
     pub fn deliver_open(&mut self, batch: &mut BatchBuilder, label: &str) -> Result<u64, SourceError> {
         let open = self.open_bytes();
-        if self.was_delivered(open) {
+        if self.was_delivered(open, false) {
             return Ok(open);
         }
         if let Some((mut o, _)) = self.oversize.take() {

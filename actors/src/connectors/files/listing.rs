@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::TryStreamExt;
-use lakewright_storage::object::{Store, StoreUrl};
+use lakewright_storage::object::{Store, StoreConfig, StoreUrl};
 use regex::Regex;
 use tokio::runtime::Handle;
 
@@ -45,6 +45,8 @@ pub struct Listing {
     /// Where.
     pub root: Root,
     pattern: Regex,
+    /// Where to ask why a listing failed.
+    settings: Option<StoreConfig>,
 }
 
 /// Microseconds since 1970 by the local clock.
@@ -73,12 +75,12 @@ impl Listing {
                 Root::Remote(store, Handle::current())
             }
         };
-        Self::over(root, config)
+        Ok(Self { settings: Some(config.store()), ..Self::over(root, config)? })
     }
 
     /// A listing over a root that is already open.
     pub fn over(root: Root, config: &FilesConfig) -> Result<Self, SourceError> {
-        Ok(Self { root, pattern: glob::compile(&config.file_pattern()).map_err(SourceError::Fatal)? })
+        Ok(Self { root, pattern: glob::compile(&config.file_pattern()).map_err(SourceError::Fatal)?, settings: None })
     }
 
     /// How long after a file's time another one may still appear with the same or an earlier time,
@@ -153,7 +155,12 @@ impl Listing {
             out.push(m);
             Ok(out)
         }));
-        let listed = listed.map_err(|e| SourceError::Retry { message: format!("{store} cannot be listed: {e}"), after: None })?;
+        let listed = listed.map_err(|e| {
+            // The bucket's own check knows what to say to a person.
+            let clear = self.settings.as_ref().and_then(|s| handle.block_on(Store::check_source(s)).err());
+            let said = clear.map_or_else(|| format!("{store} cannot be listed: {e}"), |c| c.to_string());
+            SourceError::Retry { message: said, after: None }
+        })?;
         let meant = listed.into_iter().filter(|m| self.pattern.is_match(m.location.as_ref()));
         Ok(meant
             .map(|m| {

@@ -62,6 +62,12 @@ async fn an_open_last_line_is_neither_lost_nor_doubled() {
     let got = read(&config, got.position.as_ref()).await;
     assert_eq!((got.texts(), got.kinds()), (vec!["{\"a\":33}".to_owned()], vec!["line_completed"]));
     assert!(read(&config, got.position.as_ref()).await.payloads.is_empty());
+    append(&file, "{\"a\":4}\r");
+    let got = read(&config, got.position.as_ref()).await;
+    assert_eq!(got.payloads.len(), 1);
+    append(&file, "\n{\"a\":5}\n");
+    let got = read(&config, got.position.as_ref()).await;
+    assert_eq!((got.texts(), got.kinds()), (vec!["{\"a\":5}".to_owned()], vec![]), "a line end written in two pieces");
 }
 
 #[tokio::test]

@@ -108,9 +108,8 @@ fn frames(framing: Framing, bytes: &[u8], limit: usize) -> Vec<Vec<u8>> {
         if at == bytes.len() {
             break;
         }
-        let end = scanner.scan(&bytes[at..]).map_or(bytes.len(), |n| at + n);
+        let (end, closed) = scanner.scan(&bytes[at..]).map_or((bytes.len(), false), |n| (at + n, true));
         let record = &bytes[at..end];
-        let closed = framing == Framing::Json || record.ends_with(b"\n");
         let content = if closed { &record[..scanner.content(record)] } else { record };
         if framing == Framing::Json || !content.trim_ascii().is_empty() {
             out.push(if content.len() > limit { b"OVER".to_vec() } else { content.to_vec() });
@@ -130,7 +129,7 @@ proptest! {
     ) {
         let framing = [Framing::Line, Framing::Csv, Framing::Json][which];
         let expected = frames(framing, text.as_bytes(), limit);
-        let mut f = Framer::new(Box::new(Pieces(text.clone().into_bytes(), cuts)), Scanner::new(framing, false), 0, limit, 0);
+        let mut f = Framer::new(Box::new(Pieces(text.into_bytes(), cuts)), Scanner::new(framing, false), 0, limit, 0);
         let mut batch = BatchBuilder::new();
         let mut positions = BTreeSet::new();
         let open = loop {
