@@ -1,1 +1,294 @@
-//! Records in, checked and typed rows out. To be written.
+//! From raw records to typed, checked rows: one pass, columnar, and pure. A source's batch and the
+//! Bronze rows made of it come out the same, which is what recovery, replay and rebuild stand on.
+//!
+//! - [`scan`]: one look at each record's bytes: whole, not too deep, its shape.
+//! - [`decode`]: arrow-json decodes just the fields that the pack names, scalars as text.
+//! - [`entity`]: text to types, rules, keys, versions, content hashes; [`row_state`] keeps the marks.
+//! - [`outputs`]: quality results and dead letters; [`bronze`]: the raw rows.
+
+pub mod bronze;
+pub mod decode;
+pub mod entity;
+pub mod extra;
+pub mod extract;
+pub mod hash;
+pub mod marks;
+pub mod money;
+pub mod outputs;
+pub mod parse;
+pub mod reject;
+pub mod row_state;
+pub mod rules;
+pub mod scan;
+pub mod texts;
+pub mod typed;
+
+use std::collections::BTreeMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use arrow::compute::take;
+use arrow_array::{Array, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{ArrowError, SchemaRef};
+use lakewright_proto::{ConnectorId, Error, ErrorCode, RunId, ShardId, TenantId};
+use lakewright_storage::pack::{Entity, FieldSource, KeyScope, Pack, Path, RuleCheck};
+use lakewright_storage::table::{schemas, StreamCounts};
+use parking_lot::Mutex;
+
+pub use entity::{EntityBatch, ID_NAMESPACE};
+
+use crate::connectors::RawBatch;
+use bronze::Input;
+use entity::{Checked, Records};
+use extra::Extra;
+use outputs::{DeadLetters, Payload, Place};
+use reject::{Reason, Reject};
+use scan::{Scan, Scanner};
+
+/// For whom records are checked.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The connector.
+    pub connector: ConnectorId,
+    /// The run.
+    pub run: RunId,
+    /// The key scope where the record tells none.
+    pub key_scope: String,
+    /// The version where the record tells none.
+    pub scan: i64,
+}
+
+/// What a batch of records became.
+#[derive(Debug)]
+pub struct PipelineOutput {
+    /// One row per record.
+    pub bronze: RecordBatch,
+    /// Accepted rows, entity by entity.
+    pub entities: Vec<EntityBatch>,
+    /// One row per record and entity.
+    pub quality: RecordBatch,
+    /// One row per rejected record and entity.
+    pub dead_letters: RecordBatch,
+    /// Counted before anything is written.
+    pub counts: StreamCounts,
+}
+
+struct Target {
+    entity: Entity,
+    schema: SchemaRef,
+    extra: Mutex<Extra>,
+}
+
+/// Checks the records of one stream with one pack version.
+pub struct Pipeline {
+    context: Context,
+    pack: String,
+    targets: Vec<Target>,
+    projection: SchemaRef,
+}
+
+fn fault(e: ArrowError) -> Error {
+    Error::new(ErrorCode::Internal, format!("checking records: {e}"))
+}
+
+impl Pipeline {
+    /// For the entities of a pack that take the stream.
+    pub fn new(pack: &Pack, stream: &str, context: Context) -> Result<Self, Error> {
+        let targets: Vec<Target> = pack
+            .entities_for(stream)
+            .map(|e| Target { schema: e.silver_schema(), extra: Mutex::new(Extra::new(e)), entity: e.clone() })
+            .collect();
+        let projection = decode::projection(targets.iter().flat_map(|t| paths(&t.entity)));
+        Ok(Self { context, pack: pack.hash().to_owned(), targets, projection })
+    }
+
+    /// The pack version.
+    pub fn pack_hash(&self) -> &str {
+        &self.pack
+    }
+
+    /// Checks a source's batch. Its first record gets `first_offset`.
+    pub fn normalise(&self, batch: &RawBatch, shard: ShardId, first_offset: u64, ingested_at: i64) -> Result<PipelineOutput, Error> {
+        let input = bronze::from_source(batch, shard.0, first_offset, ingested_at);
+        let rows = bronze::to_rows(&input, &self.context).map_err(fault)?;
+        self.check(&input, rows, ingested_at)
+    }
+
+    /// Checks Bronze rows again. The rows must be of one shard, their offsets ascending.
+    pub fn normalise_bronze(&self, rows: &RecordBatch) -> Result<PipelineOutput, Error> {
+        let input = bronze::from_rows(rows).map_err(fault)?;
+        let checked_at = if input.ingested_at.is_empty() { 0 } else { input.ingested_at.value(0) };
+        self.check(&input, rows.clone(), checked_at)
+    }
+
+    fn check(&self, input: &Input, bronze: RecordBatch, checked_at: i64) -> Result<PipelineOutput, Error> {
+        match self.check_all(input, bronze.clone(), checked_at, BTreeMap::new()) {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(e)) => Err(fault(e)),
+            // A check panicked: find whose record it was, refuse those, and check the others.
+            Err(_) => {
+                let poison = self.poison(input, &bronze, checked_at);
+                match self.check_all(input, bronze, checked_at, poison) {
+                    Ok(output) => output.map_err(fault),
+                    Err(why) => Err(Error::new(ErrorCode::Internal, format!("checking records panicked: {why}"))),
+                }
+            }
+        }
+    }
+
+    fn check_all(
+        &self,
+        input: &Input,
+        bronze: RecordBatch,
+        checked_at: i64,
+        poison: BTreeMap<usize, Reject>,
+    ) -> Result<Result<PipelineOutput, ArrowError>, String> {
+        catch_unwind(AssertUnwindSafe(|| self.output(input, bronze, checked_at, poison))).map_err(|p| crate::offload::panic_text(&p))
+    }
+
+    fn poison(&self, input: &Input, bronze: &RecordBatch, checked_at: i64) -> BTreeMap<usize, Reject> {
+        let mut out = BTreeMap::new();
+        for row in 0..bronze.num_rows() {
+            let Ok(one) = bronze::from_rows(&bronze.slice(row, 1)) else { continue };
+            let one = Input { operations: input.operations.as_ref().map(|o| vec![o[row]]), ..one };
+            if let Err(why) = self.check_all(&one, bronze.slice(row, 1), checked_at, BTreeMap::new()) {
+                tracing::error!(row, why, "a check panicked on a record");
+                out.insert(row, Reject::new(Reason::Internal, format!("a check failed on it: {why}")));
+            }
+        }
+        out
+    }
+
+    fn output(&self, input: &Input, bronze: RecordBatch, checked_at: i64, poison: BTreeMap<usize, Reject>) -> Result<PipelineOutput, ArrowError> {
+        let n = input.payload.len();
+        let mut rejects = poison;
+        let json = texts::records(input, &mut rejects);
+        let scans = scan_all(&json, &mut rejects);
+        let decoded = self.decode(&json, &mut rejects)?;
+        let place = Place { context: &self.context, pack: &self.pack, shard: input.shard, offsets: &input.offsets, checked_at };
+        let records = Records {
+            decoded: &decoded,
+            json: &json,
+            rejects: &rejects,
+            scans: &scans,
+            keys: input.keys.as_ref(),
+            versions: input.versions.as_ref(),
+            operations: input.operations.as_deref(),
+            shard: input.shard,
+            offsets: &input.offsets,
+            ingested_at: &input.ingested_at,
+        };
+        let bytes: u64 = input.payload.value_data().len() as u64;
+        let mut counts = StreamCounts { read: n as u64, bytes, ..StreamCounts::default() };
+        let mut quality = Vec::new();
+        let mut entities = Vec::new();
+        let mut dead = DeadLetters::new();
+        for target in &self.targets {
+            let checked = entity::check(&target.entity, &target.schema, &self.context, &self.pack, &mut target.extra.lock(), &records)?;
+            quality.push(outputs::quality(&place, target.entity.name(), &checked)?);
+            add_dead_letters(&mut dead, &place, target.entity.name(), &checked, input);
+            let c = &checked.batch.counts;
+            counts.accepted += c.accepted;
+            counts.rejected += c.rejected;
+            counts.flagged += c.flagged;
+            counts.warned += c.warned;
+            entities.push(checked.batch);
+        }
+        if self.targets.is_empty() {
+            // Nobody takes the stream: what cannot be read is a dead letter all the same.
+            for (row, reject) in &rejects {
+                dead.add(&place, None, *row, None, reject, &payload(input, *row));
+            }
+            counts.rejected = rejects.len() as u64;
+            counts.unmapped = (n - rejects.len()) as u64;
+        }
+        let quality = arrow::compute::concat_batches(&schemas::quality_results(), &quality)?;
+        Ok(PipelineOutput { bronze, entities, quality, dead_letters: dead.finish(&place)?, counts })
+    }
+
+    /// Decodes what is not refused yet; the answer has a row per record.
+    fn decode(&self, json: &StringArray, rejects: &mut BTreeMap<usize, Reject>) -> Result<RecordBatch, ArrowError> {
+        let good: Vec<usize> = (0..json.len()).filter(|row| !rejects.contains_key(row)).collect();
+        let records: Vec<&[u8]> = good.iter().map(|row| json.value(*row).as_bytes()).collect();
+        let (batch, bad) = decode::decode(&self.projection, &records)?;
+        for (i, why) in &bad {
+            rejects.insert(good[*i], Reject::new(Reason::Parse, why.clone()));
+        }
+        if batch.num_rows() == json.len() {
+            return Ok(batch);
+        }
+        let mut decoded = 0u32;
+        let rows: UInt32Array = (0..json.len())
+            .map(|row| {
+                if rejects.contains_key(&row) {
+                    return None;
+                }
+                decoded += 1;
+                Some(decoded - 1)
+            })
+            .collect();
+        let columns = batch.columns().iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?;
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(json.len()));
+        RecordBatch::try_new_with_options(batch.schema(), columns, &options)
+    }
+}
+
+/// Every path whose value an entity looks at.
+fn paths(entity: &Entity) -> Vec<&Path> {
+    let mut out = vec![entity.key()];
+    if let KeyScope::Path(path) = entity.scope() {
+        out.push(path);
+    }
+    out.extend(entity.version().map(|v| v.0));
+    out.extend(entity.partition());
+    out.extend(entity.operation().map(|o| &o.path));
+    out.extend(entity.fields().iter().filter_map(|f| match &f.source {
+        FieldSource::Path(path, _) => Some(path),
+        _ => None,
+    }));
+    out.extend(entity.rules().iter().filter_map(|r| match &r.check {
+        RuleCheck::Matches(path, _) => Some(path),
+        _ => None,
+    }));
+    out
+}
+
+fn scan_all(json: &StringArray, rejects: &mut BTreeMap<usize, Reject>) -> Vec<Option<Scan>> {
+    let mut scanner = Scanner::default();
+    (0..json.len())
+        .map(|row| {
+            if rejects.contains_key(&row) {
+                return None;
+            }
+            match scanner.scan(json.value(row).as_bytes()) {
+                Ok(scan) => Some(scan),
+                Err((reason, detail)) => {
+                    rejects.insert(row, Reject::new(reason, detail));
+                    None
+                }
+            }
+        })
+        .collect()
+}
+
+fn payload(input: &Input, row: usize) -> Payload<'_> {
+    let bytes = input.payload.value(row);
+    let oversize = input.format.value(row).strip_prefix(bronze::OVERSIZE).and_then(|o| o.split_once(':'));
+    Payload {
+        bytes,
+        length: oversize.and_then(|(n, _)| n.parse().ok()).unwrap_or(bytes.len() as u64),
+        sha256: oversize.map(|(_, sha)| sha.to_owned()),
+        location: input.location.as_ref().filter(|l| l.is_valid(row)).map(|l| l.value(row)),
+    }
+}
+
+fn add_dead_letters(dead: &mut DeadLetters, place: &Place<'_>, entity: &str, checked: &Checked, input: &Input) {
+    for (row, reject) in checked.state.rejects() {
+        let key = checked.keys.is_valid(*row).then(|| checked.keys.value(*row));
+        dead.add(place, Some(entity), *row, key, reject, &payload(input, *row));
+    }
+}
+
+#[cfg(test)]
+mod tests;

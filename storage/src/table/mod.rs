@@ -2,6 +2,7 @@
 //! vectors, key-index runs and watermark. Plain values; no IO.
 
 mod outcome;
+pub mod schemas;
 mod silver;
 
 pub use outcome::{OutcomeCounts, StreamCounts};

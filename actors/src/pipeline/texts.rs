@@ -1,0 +1,95 @@
+//! Records as JSON text, whatever form they came in. What cannot be text is refused.
+
+use std::collections::BTreeMap;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{Array, StringArray};
+use serde_json::{Map, Value};
+
+use super::bronze::{Input, CSV, OVERSIZE};
+use super::reject::{Reason, Reject};
+
+/// One text per record; empty where the record is refused.
+pub fn records(input: &Input, rejects: &mut BTreeMap<usize, Reject>) -> StringArray {
+    let plain = input.format.iter().all(|f| f.is_some_and(|f| f == "json" || f == "parquet_json"));
+    if plain && simdutf8::basic::from_utf8(input.payload.value_data()).is_ok() && rejects.is_empty() {
+        // The bytes as they are; a record that begins in the middle of a character is found here.
+        let array = StringArray::try_new(input.payload.offsets().clone(), input.payload.values().clone(), None);
+        if let Ok(array) = array {
+            return array;
+        }
+    }
+    let mut out = StringBuilder::with_capacity(input.payload.len(), input.payload.value_data().len());
+    let mut header: (String, Vec<String>) = Default::default();
+    for row in 0..input.payload.len() {
+        let text = if rejects.contains_key(&row) { Ok(String::new()) } else { record(input, row, &mut header) };
+        match text {
+            Ok(text) => out.append_value(text),
+            Err(reject) => {
+                rejects.insert(row, reject);
+                out.append_value("");
+            }
+        }
+    }
+    out.finish()
+}
+
+fn record(input: &Input, row: usize, header: &mut (String, Vec<String>)) -> Result<String, Reject> {
+    let (bytes, format) = (input.payload.value(row), input.format.value(row));
+    if let Some(rest) = format.strip_prefix(OVERSIZE) {
+        let length = rest.split(':').next().unwrap_or_default();
+        let detail = format!("it is {length} bytes long, more than the connector's max_record_bytes; only its head is kept");
+        return Err(Reject::new(Reason::Oversize, detail));
+    }
+    let text = simdutf8::compat::from_utf8(bytes).map_err(|e| {
+        Reject::new(Reason::InvalidUtf8, format!("its bytes are not UTF-8 from byte {} on", e.valid_up_to()))
+    })?;
+    let Some(names) = format.strip_prefix(CSV) else { return Ok(text.to_owned()) };
+    if header.0 != names {
+        let parsed = serde_json::from_str(names).map_err(|e| Reject::new(Reason::Internal, format!("its header cannot be read: {e}")))?;
+        *header = (names.to_owned(), parsed);
+    }
+    csv(text, &header.1)
+}
+
+/// A CSV line as an object of texts; an empty cell is null, since CSV tells no difference.
+fn csv(line: &str, header: &[String]) -> Result<String, Reject> {
+    let cells = cells(line).ok_or_else(|| Reject::new(Reason::Parse, "a quoted cell is not closed"))?;
+    if cells.len() != header.len() {
+        return Err(Reject::new(Reason::Parse, format!("it has {} cells and the header {}", cells.len(), header.len())));
+    }
+    let mut object = Map::new();
+    for (name, cell) in header.iter().zip(cells) {
+        object.insert(name.clone(), if cell.is_empty() { Value::Null } else { Value::String(cell) });
+    }
+    Ok(Value::Object(object).to_string())
+}
+
+/// The cells of one RFC 4180 record.
+fn cells(line: &str) -> Option<Vec<String>> {
+    let mut out = Vec::new();
+    let mut chars = line.trim_end_matches(['\r', '\n']).chars().peekable();
+    loop {
+        let mut cell = String::new();
+        if chars.peek() == Some(&'"') {
+            chars.next();
+            loop {
+                match chars.next()? {
+                    '"' if chars.peek() == Some(&'"') => {
+                        chars.next();
+                        cell.push('"');
+                    }
+                    '"' => break,
+                    c => cell.push(c),
+                }
+            }
+        }
+        while let Some(c) = chars.next_if(|c| *c != ',') {
+            cell.push(c);
+        }
+        out.push(cell);
+        if chars.next().is_none() {
+            return Some(out);
+        }
+    }
+}

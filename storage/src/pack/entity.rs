@@ -1,0 +1,329 @@
+//! A checked entity: types that cannot say anything wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use regex::bytes::Regex;
+
+use super::path::Path;
+use crate::table::schemas::{change_columns, column, instant, silver_system_columns, text_list};
+
+/// The id of a pack's first column.
+const FIRST_FIELD_ID: i32 = 1_000;
+
+/// A field's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    /// Text; enums and uuids too.
+    Text,
+    /// JSON as text.
+    Json,
+    /// 64-bit integer.
+    Int,
+    /// True or false.
+    Bool,
+    /// A day without zone.
+    Date,
+    /// An instant.
+    Timestamp,
+    /// An exact number.
+    Decimal {
+        /// Digits in all.
+        precision: u8,
+        /// Digits after the point.
+        scale: i8,
+    },
+    /// A list of text.
+    TextList,
+}
+
+/// Where a field's value comes from.
+#[derive(Clone, Debug)]
+pub enum FieldSource {
+    /// UUIDv5 of the key.
+    Id,
+    /// The tenant's id.
+    Tenant,
+    /// The whole record.
+    Payload,
+    /// A path into the record, then a transform.
+    Path(Path, Transform),
+    /// The first of some decimal fields that has a value, in one currency.
+    FirstOf(FirstOf),
+}
+
+/// What is done to a value's text.
+#[derive(Clone, Debug, Default)]
+pub struct Transform {
+    /// Replaced values.
+    pub map: Option<BTreeMap<String, String>>,
+    /// The value where the map names none or the source has none.
+    pub otherwise: Option<String>,
+    /// A value that the map does not name is null rather than kept.
+    pub only_mapped: bool,
+    /// A value that the map does not name flags the record.
+    pub flag_unknown: bool,
+}
+
+/// A sum of money picked from several fields, converted by dated rates.
+#[derive(Clone, Debug)]
+pub struct FirstOf {
+    /// Indexes of decimal fields, with what each is multiplied by.
+    pub choices: Vec<(usize, Option<Times>)>,
+    /// Index of the field with the currency's code.
+    pub currency: Option<usize>,
+    /// Index of the date field that picks the rate.
+    pub rates_at: Option<usize>,
+}
+
+/// A multiplier: an integer field, or a default where it has no value.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// Index of an integer field.
+    pub field: usize,
+    /// Where that is null.
+    pub default: i64,
+}
+
+/// What happens to a value that cannot be read as its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// The record is a dead letter.
+    Reject,
+    /// The value is null and the record is flagged.
+    Flag,
+}
+
+/// One column of an entity.
+#[derive(Clone, Debug)]
+pub struct FieldDef {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: FieldType,
+    /// Where its value comes from.
+    pub source: FieldSource,
+    /// What happens to a value that cannot be read.
+    pub on_error: OnError,
+    /// It holds the raw payload: not in change rows, not in the content hash.
+    pub payload: bool,
+    /// It tells of persons.
+    pub pii: bool,
+    /// For people.
+    pub description: String,
+}
+
+/// Where the key's scope comes from.
+#[derive(Clone, Debug)]
+pub enum KeyScope {
+    /// The connector's setting, or its id.
+    Connector,
+    /// A path into the record.
+    Path(Path),
+}
+
+/// How a version's text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionType {
+    /// RFC 3339; microseconds since 1970.
+    Timestamp,
+    /// A number.
+    Int,
+}
+
+/// What tells that a record deletes its key.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Where it stands.
+    pub path: Path,
+    /// The values that delete.
+    pub delete: Vec<String>,
+}
+
+/// The four kinds of rules, each with its one action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Reject to the dead letters.
+    Schema,
+    /// Flag and continue.
+    Format,
+    /// Warn.
+    Business,
+    /// Alert, by the scheduler.
+    Freshness,
+}
+
+/// A comparison of a typed field with a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `> n`.
+    Above(i128),
+    /// `>= n`.
+    AtLeast(i128),
+    /// `< n`.
+    Below(i128),
+    /// `<= n`.
+    AtMost(i128),
+    /// `!= n`.
+    Not(i128),
+    /// `not null`.
+    Present,
+}
+
+/// What a rule asks.
+#[derive(Clone, Debug)]
+pub enum RuleCheck {
+    /// These fields (by index) have a value.
+    Required(Vec<usize>),
+    /// Every text at the path matches.
+    Matches(Path, Regex),
+    /// A field (by index) compares so; numbers are in the field's own scale.
+    Compare(usize, Comparison),
+    /// The entity's newest record is at most this old, microseconds.
+    MaxAge(i64),
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name, as in quality results.
+    pub name: String,
+    /// Its kind.
+    pub kind: RuleKind,
+    /// What it asks.
+    pub check: RuleCheck,
+}
+
+/// Dated rates to the pack's currency: currency -> (day since 1970, rate x 10^8), by day.
+pub type CurrencyRates = BTreeMap<String, Vec<(i32, i128)>>;
+
+/// What records of some streams become.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    pub(super) name: String,
+    pub(super) table: String,
+    pub(super) streams: Vec<String>,
+    pub(super) key: Path,
+    pub(super) scope: KeyScope,
+    pub(super) version: Option<(Path, VersionType)>,
+    pub(super) partition: Option<Path>,
+    pub(super) operation: Option<Operation>,
+    pub(super) fields: Vec<FieldDef>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) known: Vec<Path>,
+    pub(super) rates: Arc<CurrencyRates>,
+}
+
+impl Entity {
+    /// Its name: `PartnerCentralOpportunity`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its table in Silver.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The streams whose records it takes.
+    pub fn streams(&self) -> &[String] {
+        &self.streams
+    }
+
+    /// Where its key stands.
+    pub fn key(&self) -> &Path {
+        &self.key
+    }
+
+    /// Where its key's scope comes from.
+    pub fn scope(&self) -> &KeyScope {
+        &self.scope
+    }
+
+    /// Where its version stands; none: the scan's number is the version.
+    pub fn version(&self) -> Option<(&Path, VersionType)> {
+        self.version.as_ref().map(|(p, t)| (p, *t))
+    }
+
+    /// Where the instant stands that partitions it; none: the ingest time.
+    pub fn partition(&self) -> Option<&Path> {
+        self.partition.as_ref()
+    }
+
+    /// What tells that a record deletes.
+    pub fn operation(&self) -> Option<&Operation> {
+        self.operation.as_ref()
+    }
+
+    /// Its columns, in order.
+    pub fn fields(&self) -> &[FieldDef] {
+        &self.fields
+    }
+
+    /// Its rules.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Fields of the source that it knows and leaves in the payload.
+    pub fn known(&self) -> &[Path] {
+        &self.known
+    }
+
+    /// Rates of currencies.
+    pub fn rates(&self) -> &CurrencyRates {
+        &self.rates
+    }
+
+    /// The schema of its Silver table.
+    pub fn silver_schema(&self) -> SchemaRef {
+        let mut fields = silver_system_columns();
+        fields.extend(self.columns().map(|(_, f)| f));
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The schema of its change table: everything but raw payloads, which the address leads to.
+    pub fn changes_schema(&self) -> SchemaRef {
+        let mut fields = change_columns();
+        // The row that a delete ends may be of before a column was added: all may be null here.
+        fields.extend(silver_system_columns().into_iter().map(|f| f.with_nullable(true)));
+        fields.extend(self.columns().filter(|(d, _)| !d.payload).map(|(_, f)| f));
+        Arc::new(Schema::new(fields))
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (&FieldDef, Field)> {
+        let list_ids = FIRST_FIELD_ID + self.fields.len() as i32;
+        self.fields.iter().enumerate().map(move |(i, d)| {
+            let data_type = d.kind.arrow(list_ids + i as i32);
+            let mut field = column(FIRST_FIELD_ID + i as i32, &d.name, data_type, true);
+            let mut metadata = field.metadata().clone();
+            if !d.description.is_empty() {
+                metadata.insert("description".into(), d.description.clone());
+            }
+            if d.pii {
+                metadata.insert("lakewright.pii".into(), "true".into());
+            }
+            if d.payload {
+                metadata.insert("lakewright.payload".into(), "true".into());
+            }
+            field.set_metadata(metadata);
+            (d, field)
+        })
+    }
+}
+
+impl FieldType {
+    /// Its Arrow type; a list's element gets the given id.
+    pub fn arrow(self, element_id: i32) -> DataType {
+        match self {
+            Self::Text | Self::Json => DataType::Utf8,
+            Self::Int => DataType::Int64,
+            Self::Bool => DataType::Boolean,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => instant(),
+            Self::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
+            Self::TextList => text_list(element_id),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `entities.yaml` as it is written; unknown keys are refused.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPack {
+    pub pack: String,
+    #[serde(default)]
+    pub rates: BTreeMap<String, Vec<RawRate>>,
+    pub entities: Vec<RawEntity>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRate {
+    pub from: String,
+    pub rate: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEntity {
+    pub name: String,
+    pub table: String,
+    pub streams: Vec<String>,
+    pub key: RawKey,
+    pub version: Option<RawVersion>,
+    pub partition: Option<String>,
+    pub operation: Option<RawOperation>,
+    pub fields: Vec<RawField>,
+    #[serde(default)]
+    pub rules: Vec<RawRule>,
+    #[serde(default)]
+    pub known: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKey {
+    pub path: String,
+    pub scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVersion {
+    pub path: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOperation {
+    pub path: String,
+    pub delete: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawField {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub from: Option<String>,
+    pub first_of: Option<Vec<RawChoice>>,
+    pub currency: Option<String>,
+    pub rates_at: Option<String>,
+    pub map: Option<BTreeMap<String, String>>,
+    pub otherwise: Option<String>,
+    #[serde(default)]
+    pub flag_unknown: bool,
+    #[serde(default)]
+    pub only_mapped: bool,
+    pub on_error: Option<String>,
+    #[serde(default)]
+    pub pii: bool,
+    #[serde(default)]
+    pub payload: bool,
+    pub description: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawChoice {
+    pub field: String,
+    pub times: Option<String>,
+    pub times_default: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRule {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub required: Option<Vec<String>>,
+    pub path: Option<String>,
+    pub matches: Option<String>,
+    pub field: Option<String>,
+    pub is: Option<String>,
+    pub max_age: Option<String>,
+}
