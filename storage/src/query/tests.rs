@@ -1,0 +1,1 @@
+//! Queries over tables that were committed through the catalog.
