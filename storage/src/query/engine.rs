@@ -108,8 +108,6 @@ impl QueryEngine {
             .with_target_partitions(self.options.partitions)
             .with_batch_size(self.options.batch_rows);
         let options = config.options_mut();
-        // Older Arrow clients know no view types.
-        options.optimizer.expand_views_at_output = true;
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
         options.execution.time_zone = Some("UTC".to_owned());

@@ -2,24 +2,49 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow::compute::cast;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{Stream, StreamExt};
 use lakewright_proto::{Error, ErrorCode};
-use std::sync::Arc;
 
 use super::failure::query_error;
 
 /// Output columns as clients are told of them before anything runs: without annotations, and
 /// nullable, because planning and running differ in what they can prove not to be null.
 pub(super) fn client_schema(schema: &Schema) -> SchemaRef {
-    let plain = |f: &Arc<arrow_schema::Field>| arrow_schema::Field::new(f.name(), f.data_type().clone(), true);
+    let plain = |f: &FieldRef| Field::new(f.name(), client_type(f.data_type()), true);
     Arc::new(Schema::new(schema.fields().iter().map(plain).collect::<Vec<_>>()))
+}
+
+/// Types that every Arrow client knows: no views, no dictionaries.
+fn client_type(data_type: &DataType) -> DataType {
+    let inner = |f: &FieldRef| Arc::new(f.as_ref().clone().with_data_type(client_type(f.data_type())));
+    match data_type {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Dictionary(_, values) => client_type(values),
+        DataType::List(f) | DataType::ListView(f) => DataType::List(inner(f)),
+        DataType::LargeList(f) | DataType::LargeListView(f) => DataType::LargeList(inner(f)),
+        DataType::FixedSizeList(f, n) => DataType::FixedSizeList(inner(f), *n),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        DataType::Map(f, sorted) => DataType::Map(inner(f), *sorted),
+        other => other.clone(),
+    }
+}
+
+/// A batch under the client's schema.
+fn client_batch(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let pairs = batch.columns().iter().zip(schema.fields());
+    let columns = pairs.map(|(c, f)| if c.data_type() == f.data_type() { Ok(c.clone()) } else { cast(c, f.data_type()) });
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_, _>>()?, &rows)
 }
 
 /// The batches of one query. Dropping it cancels the query.
@@ -63,9 +88,7 @@ impl Stream for QueryStream {
         match inner.poll_next_unpin(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(batch))) => {
-                let schema = self.schema.clone();
-                let rows = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                let batch = RecordBatch::try_new_with_options(schema, batch.columns().to_vec(), &rows);
+                let batch = client_batch(&self.schema, &batch);
                 Poll::Ready(Some(batch.map_err(|e| query_error(&DataFusionError::from(e)))))
             }
             Poll::Ready(Some(Err(e))) => {
