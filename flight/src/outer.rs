@@ -1,9 +1,7 @@
 //! The Flight service around Flight SQL: what the Flight SQL trait has no room for.
 
 use arrow_flight::flight_service_server::FlightService;
-use arrow_flight::{
-    Action, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, PollInfo, SchemaResult, Ticket,
-};
+use arrow_flight::{Action, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, PollInfo, SchemaResult, Ticket};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::service::FlightSql;

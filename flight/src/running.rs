@@ -66,7 +66,8 @@ impl Running {
         }
         let gate = state.tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.per_tenant))).clone();
         let permit = gate.try_acquire_owned().map_err(|_| {
-            let message = format!("{} queries of this tenant are running, as many as may; wait for one to end and try again", self.per_tenant);
+            let message =
+                format!("{} queries of this tenant are running, as many as may; wait for one to end and try again", self.per_tenant);
             Error::new(ErrorCode::ResourceExhausted, message)
         })?;
         let (sender, cancelled) = watch::channel(false);

@@ -20,8 +20,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::answer;
 use crate::auth::{caller, credentials, Credentials, Session};
-use crate::server::Parts;
 use crate::info;
+use crate::server::Parts;
 
 const CANCEL_FLIGHT_INFO: &str = "CancelFlightInfo";
 /// Batches of bound parameters that are read; a query takes one row.

@@ -139,7 +139,9 @@ fn values(parameters: Option<&[u8]>) -> Result<Vec<ScalarValue>, Error> {
     let fault = |e| Error::new(ErrorCode::InvalidArgument, format!("the bound parameters cannot be read: {e}"));
     let mut reader = arrow::ipc::reader::StreamReader::try_new(bytes, None).map_err(fault)?;
     let Some(batch) = reader.next().transpose().map_err(fault)? else { return Ok(Vec::new()) };
-    let value = |c: &arrow_array::ArrayRef| ScalarValue::try_from_array(c, 0).map_err(|e| Error::new(ErrorCode::InvalidArgument, format!("a bound parameter: {e}")));
+    let value = |c: &arrow_array::ArrayRef| {
+        ScalarValue::try_from_array(c, 0).map_err(|e| Error::new(ErrorCode::InvalidArgument, format!("a bound parameter: {e}")))
+    };
     batch.columns().iter().map(value).collect()
 }
 

@@ -61,8 +61,7 @@ impl QueryEngine {
             return Err(Error::new(ErrorCode::Unavailable, message));
         }
         let base = self.base(tenant, &slug)?;
-        let scope =
-            Scope { catalog: self.catalog.clone(), deletes: self.deletes.clone(), options: self.options.clone(), tenant, version };
+        let scope = Scope { catalog: self.catalog.clone(), deletes: self.deletes.clone(), options: self.options.clone(), tenant, version };
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(slug.clone(), Arc::new(TenantCatalog(scope.clone())));
         let state = SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use arrow_schema::SchemaRef;
+use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Statistics};
@@ -126,8 +126,7 @@ impl TableProvider for SnapshotTable {
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let bounds = TimeBounds::of(self.time_column(), filters);
-        let wanted: Vec<&SilverFile> =
-            self.snapshot.files.iter().filter(|f| f.file.rows > 0 && bounds.meets(f.file.time_range)).collect();
+        let wanted: Vec<&SilverFile> = self.snapshot.files.iter().filter(|f| f.file.rows > 0 && bounds.meets(f.file.time_range)).collect();
         if wanted.is_empty() {
             let schema = datafusion::physical_plan::project_schema(&self.schema, projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));

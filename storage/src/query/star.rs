@@ -76,7 +76,8 @@ impl Omit<'_> {
     fn factor(&self, factor: &TableFactor, joined: Vec<String>, out: &mut Vec<Relation>) {
         match factor {
             TableFactor::Table { name, alias, .. } => {
-                let shadowed = matches!(name.0.as_slice(), [one] if one.as_ident().is_some_and(|i| self.ctes.iter().flatten().any(|c| *c == i.value)));
+                let shadowed =
+                    matches!(name.0.as_slice(), [one] if one.as_ident().is_some_and(|i| self.ctes.iter().flatten().any(|c| *c == i.value)));
                 let hidden = if shadowed { Vec::new() } else { self.hidden.get(&name.to_string()).cloned().unwrap_or_default() };
                 let qualifier = alias.as_ref().map_or_else(|| name.clone(), |a| ObjectName::from(vec![a.name.clone()]));
                 out.push(Relation { qualifier: Some(qualifier), hidden, joined });
@@ -112,7 +113,9 @@ fn rewrite(item: SelectItem, relations: &[Relation]) -> Vec<SelectItem> {
         SelectItem::Wildcard(options) if relations.iter().any(|r| !r.hidden.is_empty()) => everything(options, relations),
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), mut options) => {
             let spelt = name.to_string();
-            let same = |r: &&Relation| r.qualifier.as_ref().is_some_and(|q| q.to_string() == spelt || q.to_string().ends_with(&format!(".{spelt}")));
+            let same = |r: &&Relation| {
+                r.qualifier.as_ref().is_some_and(|q| q.to_string() == spelt || q.to_string().ends_with(&format!(".{spelt}")))
+            };
             if let Some(r) = relations.iter().find(same) {
                 exclude(&mut options, &r.hidden);
             }

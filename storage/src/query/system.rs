@@ -72,9 +72,7 @@ impl SystemTable {
 
     pub(super) fn columns(self) -> &'static [(&'static str, Kind)] {
         match self {
-            Self::Tenants => {
-                &[("tenant_id", Text), ("slug", Text), ("name", Text), ("plan", Text), ("status", Text), ("created_at", Time)]
-            }
+            Self::Tenants => &[("tenant_id", Text), ("slug", Text), ("name", Text), ("plan", Text), ("status", Text), ("created_at", Time)],
             Self::Users => {
                 &[("user_id", Text), ("email", Text), ("display_name", Text), ("roles", Text), ("status", Text), ("created_at", Time)]
             }

@@ -123,8 +123,7 @@ pub(super) fn shards(s: &Scope) -> Rows {
 
 pub(super) fn runs(s: &Scope) -> Rows {
     let view = s.catalog.view();
-    let names: std::collections::HashMap<_, _> =
-        view.scan::<Connectors>(&s.tenant)?.into_iter().map(|((_, id), c)| (id, c.name)).collect();
+    let names: std::collections::HashMap<_, _> = view.scan::<Connectors>(&s.tenant)?.into_iter().map(|((_, id), c)| (id, c.name)).collect();
     let row = |r: Run| {
         let mut o = OutcomeCounts::default();
         r.ledger.values().for_each(|l| o.add(&l.outcomes));

@@ -77,11 +77,7 @@ fn spec(tenant: TenantId, layer: Layer, name: &str, schema: &Schema, changes: Op
 
 pub fn quality_schema() -> Schema {
     use arrow_schema::{DataType::*, Field};
-    Schema::new(vec![
-        Field::new("entity", Utf8, true),
-        Field::new("ingestion_run_id", Utf8, false),
-        Field::new("is_valid", Boolean, false),
-    ])
+    Schema::new(vec![Field::new("entity", Utf8, true), Field::new("ingestion_run_id", Utf8, false), Field::new("is_valid", Boolean, false)])
 }
 
 fn bronze_schema() -> Schema {

@@ -32,7 +32,11 @@ async fn types_come_back_as_they_were_written() {
     let batch = RecordBatch::try_new(
         schema.clone(),
         vec![
-            Arc::new(Decimal128Array::from(vec![Some(123_456_789_012_345_678_901_234_567_890_123_456i128), None]).with_precision_and_scale(38, 2).unwrap()),
+            Arc::new(
+                Decimal128Array::from(vec![Some(123_456_789_012_345_678_901_234_567_890_123_456i128), None])
+                    .with_precision_and_scale(38, 2)
+                    .unwrap(),
+            ),
             Arc::new(Date32Array::from(vec![Some(20_000), None])),
             Arc::new(TimestampMicrosecondArray::from(vec![Some(1_700_000_000_123_456), None]).with_timezone("UTC")),
             Arc::new(tags.finish()),
