@@ -1,1 +1,29 @@
-//! To be written.
+//! Queries over one catalog version: table providers, name resolution and the session builder
+//! that Flight SQL and marts share. A session sees one tenant's tables and nothing else.
+
+mod access;
+mod deletes;
+mod engine;
+mod failure;
+mod guard;
+mod names;
+mod options;
+mod prune;
+mod rows;
+mod scan;
+mod schema;
+mod session;
+mod star;
+mod stream;
+mod system;
+mod system_rows;
+
+pub use deletes::{CachedDeletes, DeletedRows};
+pub use engine::QueryEngine;
+pub use failure::query_error;
+pub use options::QueryOptions;
+pub use session::{Planned, QuerySession, TableListing};
+pub use stream::QueryStream;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! One query runtime a tenant: memory, spill space and caches are never shared between tenants.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use lakewright_proto::{Error, ErrorCode, TenantId};
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+
+use super::deletes::{CachedDeletes, DeletedRows};
+use super::failure::query_error;
+use super::names::{Scope, TenantCatalog, SEARCH_PATH};
+use super::options::QueryOptions;
+use super::scan::STORE_URL;
+use super::session::QuerySession;
+use crate::catalog::keyspace::Tenants;
+use crate::catalog::{Catalog, Read};
+
+/// Makes sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct QueryEngine {
+    catalog: Catalog,
+    store: Arc<dyn ObjectStore>,
+    options: Arc<QueryOptions>,
+    deletes: Arc<dyn DeletedRows>,
+    /// One a tenant that has queried since the start; a tenant's runtime without queries holds caches alone.
+    tenants: Arc<Mutex<HashMap<TenantId, (String, SessionState)>>>,
+}
+
+impl QueryEngine {
+    /// Over a catalog and the lake's store.
+    pub fn new(catalog: Catalog, store: Arc<dyn ObjectStore>, options: QueryOptions, deletes: Arc<dyn DeletedRows>) -> Self {
+        let deletes = Arc::new(CachedDeletes::new(deletes, options.delete_cache));
+        Self { catalog, store, options: Arc::new(options), deletes, tenants: Arc::default() }
+    }
+
+    /// The limits.
+    pub fn options(&self) -> &QueryOptions {
+        &self.options
+    }
+
+    /// A session of a tenant at a catalog version; at the current one for `None`. A version that
+    /// this node has not reached yet is refused: it would read less than it promises.
+    pub fn session(&self, tenant: TenantId, version: Option<u64>) -> Result<QuerySession, Error> {
+        let (slug, current) = {
+            let view = self.catalog.view();
+            let tenant = view.get::<Tenants>(&tenant)?;
+            let tenant = tenant.ok_or_else(|| Error::new(ErrorCode::NotFound, "the tenant does not exist"))?;
+            (tenant.slug, view.version()?)
+        };
+        let version = version.unwrap_or(current);
+        if version > current {
+            let message = format!("this node has applied the catalog up to version {current}, and the query asks for {version}; try again");
+            return Err(Error::new(ErrorCode::Unavailable, message));
+        }
+        let base = self.base(tenant, &slug)?;
+        let scope = Scope { catalog: self.catalog.clone(), deletes: self.deletes.clone(), options: self.options.clone(), tenant, version };
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(slug.clone(), Arc::new(TenantCatalog(scope.clone())));
+        let state = SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();
+        Ok(QuerySession { state, scope, slug })
+    }
+
+    fn base(&self, tenant: TenantId, slug: &str) -> Result<SessionState, Error> {
+        let mut tenants = self.tenants.lock();
+        if let Some((known, state)) = tenants.get(&tenant) {
+            if known == slug {
+                return Ok(state.clone());
+            }
+        }
+        let runtime = self.runtime().map_err(|e| query_error(&e))?;
+        let config = self.config(slug);
+        let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+        tenants.insert(tenant, (slug.to_owned(), state.clone()));
+        Ok(state)
+    }
+
+    fn runtime(&self) -> datafusion::error::Result<Arc<RuntimeEnv>> {
+        let o = &self.options;
+        let top = std::num::NonZeroUsize::MIN.saturating_add(2);
+        let pool = TrackConsumersPool::new(FairSpillPool::new(o.memory_per_tenant), top);
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![o.temp_dir.clone()]))
+            .with_max_temp_directory_size(o.spill_per_tenant);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(disk)
+            .with_metadata_cache_limit(o.footer_cache)
+            .build_arc()?;
+        let url = ObjectStoreUrl::parse(STORE_URL)?;
+        runtime.register_object_store(url.as_ref(), self.store.clone());
+        Ok(runtime)
+    }
+
+    fn config(&self, slug: &str) -> SessionConfig {
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema(slug, SEARCH_PATH)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(true)
+            .with_target_partitions(self.options.partitions)
+            .with_batch_size(self.options.batch_rows);
+        let options = config.options_mut();
+        options.execution.parquet.schema_force_view_types = false;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        options.execution.time_zone = Some("UTC".to_owned());
+        config
+    }
+}
