@@ -53,14 +53,15 @@ async fn serve(config: Config) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let tls = tls::server_tls(&config.tls)?;
     let parts = start(config).await?;
-    let engine = queries::engine(&parts)?;
+    let engine = Arc::new(queries::engine(&parts, addresses.flight)?);
     let authenticator = Authenticator::new(Arc::new(CatalogDirectory(parts.services.catalog.clone())));
 
     let facts = facts(&parts, &addresses);
     let service = AdminService::new(Arc::clone(&parts.services), Arc::clone(&engine), Arc::clone(&parts.keys), parts.raft.status(), facts);
     let admin_server = admin_server(service, authenticator.clone(), tls.clone(), admin_listener, stop.clone()).await?;
-    let ring = ticket_ring::TicketRing::new(parts.services.catalog.clone(), Arc::clone(&parts.keys));
-    let flight_server = queries::serve_flight(&parts, engine, authenticator, ring.clone(), tls, flight_listener, stop.clone())?;
+    let ring = ticket_ring::TicketRing::new(parts.services.catalog.clone(), Arc::clone(&parts.keys))?;
+    let flight = queries::flight_parts(&parts, engine.as_ref().clone(), authenticator, ring.clone());
+    let flight_server = tokio::spawn(queries::serve(flight, tls, flight_listener, stop.clone()));
     tokio::spawn(telemetry::serve_metrics(metrics_listener, metrics, stop.clone()));
     let socket = token_recovery::bind(&parts.config.recover_socket())?;
     let services = Arc::clone(&parts.services);

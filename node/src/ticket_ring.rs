@@ -7,6 +7,7 @@ use std::time::Duration;
 use lakewright_actors::services::now_us;
 use lakewright_proto::{Error, ErrorCode};
 use lakewright_storage::catalog::command::Command;
+use lakewright_storage::catalog::records::RingKey;
 use lakewright_storage::catalog::Catalog;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -22,24 +23,34 @@ pub struct TicketRing {
     catalog: Catalog,
     keys: Arc<KeyRing>,
     opened: Arc<Mutex<HashMap<u32, TicketKey>>>,
+    /// The newest key that could be opened: it signs even while the ring cannot be read.
+    newest: Arc<Mutex<TicketKey>>,
 }
 
 impl TicketRing {
-    /// Over the catalog's ring.
-    pub fn new(catalog: Catalog, keys: Arc<KeyRing>) -> Self {
-        Self { catalog, keys, opened: Arc::default() }
+    /// Over the catalog's ring, whose newest key must open.
+    pub fn new(catalog: Catalog, keys: Arc<KeyRing>) -> Result<Self, Error> {
+        let sealed = ring(&catalog)?.into_iter().max_by_key(|k| k.id);
+        let sealed = sealed.ok_or_else(|| Error::new(ErrorCode::Internal, "the cluster has no ticket key"))?;
+        let newest = TicketKey::open(&keys, &sealed)?;
+        Ok(Self { catalog, keys, opened: Arc::default(), newest: Arc::new(Mutex::new(newest)) })
     }
 
     /// The newest key, which signs.
-    pub fn current(&self) -> Result<TicketKey, Error> {
-        let newest = self.ring()?.into_iter().map(|k| k.id).max();
-        let none = || Error::new(ErrorCode::Internal, "the cluster has no ticket key");
-        self.get(newest.ok_or_else(none)?)?.ok_or_else(none)
+    pub fn newest(&self) -> TicketKey {
+        let id = ring(&self.catalog).ok().and_then(|r| r.iter().map(|k| k.id).max());
+        let mut newest = self.newest.lock();
+        if let Some(id) = id.filter(|id| *id != newest.id) {
+            if let Ok(Some(key)) = self.key(id) {
+                *newest = key;
+            }
+        }
+        newest.clone()
     }
 
     /// The key with this id, while it is in the ring.
-    pub fn get(&self, id: u32) -> Result<Option<TicketKey>, Error> {
-        let ring = self.ring()?;
+    pub fn key(&self, id: u32) -> Result<Option<TicketKey>, Error> {
+        let ring = ring(&self.catalog)?;
         let mut opened = self.opened.lock();
         opened.retain(|id, _| ring.iter().any(|k| k.id == *id));
         if let Some(key) = opened.get(&id) {
@@ -50,10 +61,10 @@ impl TicketRing {
         opened.insert(id, key.clone());
         Ok(Some(key))
     }
+}
 
-    fn ring(&self) -> Result<Vec<lakewright_storage::catalog::records::RingKey>, Error> {
-        Ok(self.catalog.view().cluster().map_err(Error::from)?.map(|c| c.ticket_keys).unwrap_or_default())
-    }
+fn ring(catalog: &Catalog) -> Result<Vec<RingKey>, Error> {
+    Ok(catalog.view().cluster().map_err(Error::from)?.map(|c| c.ticket_keys).unwrap_or_default())
 }
 
 /// Makes a new key whenever the newest is older than `life`; the one before stays valid as long again.
@@ -71,7 +82,7 @@ pub async fn rotate(ring: TicketRing, life: Duration, stop: CancellationToken) {
 
 async fn rotate_if_due(ring: &TicketRing, life: i64) -> Result<(), Error> {
     let now = now_us();
-    let newest = ring.ring()?.into_iter().max_by_key(|k| k.id);
+    let newest = self::ring(&ring.catalog)?.into_iter().max_by_key(|k| k.id);
     let Some(newest) = newest.filter(|k| k.created_at + life < now) else { return Ok(()) };
     let key = TicketKey::generate(&ring.keys, newest.id + 1, now)?;
     ring.catalog.propose("node", Command::RotateTicketKey { key, keep_after: now - 2 * life }).await?;

@@ -18,7 +18,7 @@ pub(super) async fn compact_if_due(services: &Arc<Services>, table: TableId, buc
     };
     let Some(plan) = compact::plan(&state) else { return Ok(()) };
     tracing::debug!(table = record.name, inputs = plan.inputs().len(), "compacting");
-    let context = silver_context(services, &record, bucket, epoch, state.watermark)?;
+    let context = silver_context(services, &record, bucket, epoch)?;
     let (delta, inputs) = compact::execute(context, &state, &plan).await?;
     let command = CommitCompaction { table, bucket, epoch, inputs, delta };
     services.catalog.propose("node", Command::CommitCompaction(command)).await?;

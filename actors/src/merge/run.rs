@@ -127,7 +127,7 @@ impl Merge {
             return Err(WorkError::Superseded(format!("bucket {} of {} has another owner", self.bucket, table.name)));
         }
         let from = state.watermark;
-        let context = silver_context(&self.services, &table, self.bucket, self.epoch, from)?;
+        let context = silver_context(&self.services, &table, self.bucket, self.epoch)?;
         let session = MergeSession::open(context, state).await?;
         Ok(Taken { session, table, from, to: from })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, DataType};
 use lakewright_storage::table::schemas;
 
@@ -13,10 +13,15 @@ use super::Context;
 
 /// Where records are and when they are checked.
 pub struct Place<'a> {
+    /// For whom.
     pub context: &'a Context,
+    /// The pack version.
     pub pack: &'a str,
+    /// The shard.
     pub shard: i64,
+    /// An offset per record.
     pub offsets: &'a Int64Array,
+    /// Microseconds since 1970.
     pub checked_at: i64,
 }
 
@@ -51,10 +56,13 @@ pub fn quality(place: &Place<'_>, entity: &str, checked: &Checked) -> Result<Rec
 
 /// The bytes of a rejected record, and what is known of all of them.
 pub struct Payload<'a> {
+    /// What was kept of it.
     pub bytes: &'a [u8],
-    /// The whole record's length, and its SHA-256 where only the head was kept.
+    /// The whole record's length.
     pub length: u64,
+    /// Its SHA-256, where only the head was kept.
     pub sha256: Option<String>,
+    /// Where it was in the source.
     pub location: Option<&'a str>,
 }
 

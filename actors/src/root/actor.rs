@@ -18,6 +18,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// A look without a change, in case one was missed while something failed.
 const LOOK_ANYWAY: Duration = Duration::from_secs(30);
 
+/// Commits counted as lag at most.
+const LAG_CAP: usize = 1_000;
+
 /// The actor.
 pub struct RootActor;
 
@@ -127,6 +130,9 @@ impl RootState {
                 return;
             }
         };
+        for table in wanted.values().flat_map(|t| &t.merges) {
+            self.report_lag(*table);
+        }
         for tenant in self.tenants.keys() {
             if !wanted.contains_key(&tenant) {
                 if let Some(actor) = self.tenants.get(&tenant) {
@@ -142,6 +148,14 @@ impl RootState {
             } else if !self.tenants.contains(&tenant) && !self.services.stop_fetching.is_cancelled() {
                 self.start(myself, tenant, desired).await;
             }
+        }
+    }
+
+    fn report_lag(&self, table: lakewright_proto::TableId) {
+        let view = self.services.catalog.view();
+        let queued = view.queue_after(table, lakewright_proto::CommitSeq(0), LAG_CAP);
+        if let (Ok(table), Ok(queued)) = (view.table(table), queued) {
+            crate::metrics::lag(&table, queued.len());
         }
     }
 

@@ -81,7 +81,7 @@ impl AdminService {
         let mut answer = pb::VerifyTableResponse::default();
         for bucket in 0..table.buckets {
             let state = self.services().catalog.view().bucket_state(table.id, bucket).map_err(Error::from)?;
-            let report = verify::verify(&self.services().store.inner(), &self.services().blocks, &state).await.map_err(Error::from)?;
+            let report = verify::verify(&self.services().store, &self.services().blocks, table.tenant_id, &table.subject, &state).await.map_err(Error::from)?;
             answer.files_checked += report.files;
             answer.rows_checked += report.rows;
             answer.keys_checked += report.keys;

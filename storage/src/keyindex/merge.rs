@@ -67,7 +67,7 @@ impl Cursor {
 }
 
 /// Calls `each` with the newest entry of every key, ascending. Readers are newest first.
-pub async fn scan_all(runs: &[RunReader], mut each: impl AsyncFnMut(Entry) -> Result<()>) -> Result<()> {
+pub async fn scan_all(runs: &[RunReader], mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
         cursors.push(Cursor::open(run.clone()).await?);
@@ -83,7 +83,7 @@ pub async fn scan_all(runs: &[RunReader], mut each: impl AsyncFnMut(Entry) -> Re
             }
         }
         if let Some(entry) = newest {
-            each(entry).await?;
+            each(entry)?;
         }
     }
 }

@@ -14,6 +14,13 @@ use crate::error::Result;
 pub enum Profile {
     /// Raw records: a payload that is only compressed, offsets that can be searched by page.
     Bronze,
+    /// Typed rows of Silver, or their changes.
+    Silver {
+        /// `_partition_at`, or `_changed_at` of changes.
+        time_column: String,
+        /// Columns of long texts that all differ: only compressed.
+        raw: Vec<String>,
+    },
     /// A system table, whose rows have their time in this column.
     System {
         /// A `Timestamp(us)` column.
@@ -25,7 +32,7 @@ impl Profile {
     pub(super) fn time_column(&self) -> &str {
         match self {
             Self::Bronze => "_ingested_at",
-            Self::System { time_column } => time_column,
+            Self::System { time_column } | Self::Silver { time_column, .. } => time_column,
         }
     }
 
@@ -47,6 +54,10 @@ impl Profile {
                     .set_column_dictionary_enabled(ColumnPath::from("_offset"), false)
                     .set_column_dictionary_enabled(ColumnPath::from("_location"), false)
                     .set_column_dictionary_enabled(ColumnPath::from("_source_key"), false)
+            }
+            Self::Silver { raw, .. } => {
+                let b = b.set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(8_192);
+                raw.iter().fold(b, |b, column| plain(b, column))
             }
             Self::System { .. } => plain(b, "payload").set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(20_000),
         };

@@ -22,6 +22,7 @@ pub use deletes::{CachedDeletes, DeletedRows};
 pub use engine::QueryEngine;
 pub use failure::query_error;
 pub use options::QueryOptions;
+pub use schema::{decode_schema, encode_schema};
 pub use session::{Planned, QuerySession, TableListing};
 pub use stream::QueryStream;
 

@@ -56,7 +56,7 @@ impl SnapshotTable {
             let message = format!("table {}.{} names a file outside its tenant; it is not read", snapshot.table.layer, snapshot.table.name);
             return Err(Error::new(ErrorCode::Internal, message).into());
         }
-        let schema = query_schema(&decode_schema(&snapshot.table.name, &snapshot.table.schema_ipc)?);
+        let schema = query_schema(decode_schema(&snapshot.table.name, &snapshot.table.schema_ipc)?.as_ref());
         Ok(Self { snapshot, schema, deletes })
     }
 

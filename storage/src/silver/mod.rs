@@ -1,1 +1,22 @@
-//! To be written.
+//! Merging into Silver: files are only added, replaced rows are marked in deletion vectors, and the
+//! key index says where each key's row is. Outcomes are those of applying records one at a time in
+//! order, however they are batched.
+//!
+//! - [`session`]: one merge, from the first batch to the change that is committed; [`slot`] decides.
+//! - [`changes`]: the change rows of a merge. [`compact`]: fewer, larger files. [`verify`]: is it all true.
+
+mod changes;
+pub mod compact;
+mod context;
+mod read;
+mod session;
+mod slot;
+pub mod verify;
+mod write;
+
+pub use context::SilverContext;
+pub use read::{live_rows, rows_at};
+pub use session::{MergeBatch, MergeSession};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Runs, lookups, damage.

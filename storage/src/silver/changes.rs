@@ -1,0 +1,116 @@
+//! The change rows of a merge: for each key the net of it, insert, update with before and after,
+//! or delete. Rows are read back from the files: none is held for it while the merge goes on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{new_null_array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use futures::TryStreamExt;
+use lakewright_proto::{CommitSeq, FileId};
+use roaring::RoaringTreemap;
+
+use super::context::SilverContext;
+use super::read::rows_at;
+use super::slot::{Place, Slot};
+use super::write::span;
+use crate::error::{Result, StorageError};
+use crate::parquet::{FileWriter, Profile};
+use crate::paths::{Month, SilverPart};
+use crate::table::{BucketState, DataFile};
+
+/// Rows that changed, by file.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// Rows of older files that ended, and whether a new row took their place.
+    before: BTreeMap<FileId, BTreeMap<u64, bool>>,
+    /// Rows of new files that are live, and whether they took the place of an older one.
+    after: BTreeMap<FileId, BTreeMap<u64, bool>>,
+}
+
+impl Changed {
+    /// The net of all keys.
+    pub fn of<'a>(slots: impl Iterator<Item = &'a Slot>, file_ids: &[FileId]) -> Self {
+        let mut me = Self::default();
+        for slot in slots.filter(|s| s.dirty) {
+            let after = match slot.place {
+                Some(Place::New(file, row)) => Some((file_ids[file as usize], row)),
+                _ => None,
+            };
+            if let Some((file, row)) = slot.base {
+                me.before.entry(file).or_default().insert(u64::from(row), after.is_some());
+            }
+            if let Some((file, row)) = after {
+                me.after.entry(file).or_default().insert(u64::from(row), slot.base.is_some());
+            }
+        }
+        me
+    }
+}
+
+/// Writes the change file, if anything changed.
+pub(super) async fn write_changes(
+    context: &SilverContext,
+    state: &BucketState,
+    added: &[DataFile],
+    changed: Changed,
+    to: CommitSeq,
+) -> Result<Vec<DataFile>> {
+    if changed.before.is_empty() && changed.after.is_empty() {
+        return Ok(Vec::new());
+    }
+    let id = FileId::generate();
+    let key = context.key(SilverPart::Changes(Month::of_micros(context.now_us)), id);
+    let profile = Profile::Silver { time_column: "_changed_at".into(), raw: Vec::new() };
+    let mut writer = FileWriter::start(&context.store, key, &context.changes_schema, &profile)?;
+    let files: HashMap<FileId, &DataFile> = state.files.iter().chain(added).map(|f| (f.id, f)).collect();
+    for (rows_by_file, names) in [(changed.before, ["delete", "update_before"]), (changed.after, ["insert", "update_after"])] {
+        for (file, rows) in rows_by_file {
+            let file = files.get(&file).ok_or_else(|| StorageError::corrupt("a merge", format!("file {file} is not live")))?;
+            copy(context, file, &rows, names, to, &mut writer).await?;
+        }
+    }
+    Ok(vec![writer.finish(&context.footer(context.changes, id, span(state.watermark, to))).await?])
+}
+
+async fn copy(
+    context: &SilverContext,
+    file: &DataFile,
+    rows: &BTreeMap<u64, bool>,
+    names: [&str; 2],
+    to: CommitSeq,
+    writer: &mut FileWriter,
+) -> Result<()> {
+    let wanted: RoaringTreemap = rows.keys().copied().collect();
+    let columns: Vec<&str> = context.changes_schema.fields().iter().map(|f| f.name().as_str()).filter(|n| !is_own(n)).collect();
+    let mut batches = rows_at(&context.store, file, &wanted, Some(&columns)).await?;
+    let mut kinds = rows.values();
+    while let Some(batch) = batches.try_next().await? {
+        let n = batch.num_rows();
+        let mut change = StringBuilder::with_capacity(n, n * 12);
+        for kind in kinds.by_ref().take(n) {
+            change.append_value(names[usize::from(*kind)]);
+        }
+        let change: ArrayRef = Arc::new(change.finish());
+        let mut out: Vec<ArrayRef> = Vec::with_capacity(context.changes_schema.fields().len());
+        for field in context.changes_schema.fields() {
+            out.push(match field.name().as_str() {
+                "_change" => Arc::clone(&change),
+                "_change_commit" => Arc::new(Int64Array::from_value(to.0 as i64, n)),
+                "_changed_at" => Arc::new(TimestampMicrosecondArray::from_value(context.now_us, n).with_timezone("UTC")),
+                name => match batch.column_by_name(name) {
+                    Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
+                    Some(column) => arrow::compute::cast(column, field.data_type())?,
+                    // A file of before the column was added.
+                    None => new_null_array(field.data_type(), n),
+                },
+            });
+        }
+        writer.write(RecordBatch::try_new(Arc::clone(&context.changes_schema), out)?).await?;
+    }
+    Ok(())
+}
+
+fn is_own(name: &str) -> bool {
+    matches!(name, "_change" | "_change_commit" | "_changed_at")
+}

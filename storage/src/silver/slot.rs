@@ -1,0 +1,132 @@
+//! What a record does to its key: decided here, purely, one record at a time.
+
+use lakewright_proto::FileId;
+
+use crate::keyindex::{Entry, State};
+use crate::table::OutcomeCounts;
+
+/// Where a key's row is while a merge goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file of before the merge.
+    Old(FileId, u32),
+    /// In a file of this merge: which of them, and the row.
+    New(u32, u32),
+    /// Decided, not yet written: the row of the batch at hand.
+    Batch(u32),
+}
+
+/// A key during a merge.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The newest that is known, if anything is. Its `state` is not kept up: see `place`.
+    pub entry: Option<Entry>,
+    /// The live row.
+    pub place: Option<Place>,
+    /// The live row at the start of the merge.
+    pub base: Option<(FileId, u32)>,
+    /// The merge changed it.
+    pub dirty: bool,
+}
+
+/// The record at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming {
+    /// What it would be in the index.
+    pub entry: Entry,
+    /// It ends its key's row.
+    pub delete: bool,
+    /// Its row in the batch.
+    pub row: u32,
+}
+
+/// What is to be done with rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// The row that is no longer live.
+    pub ends: Option<Place>,
+    /// The record's row is to be written.
+    pub writes: bool,
+}
+
+impl Slot {
+    /// A key as the index has it.
+    pub fn of(entry: Option<Entry>) -> Self {
+        let base = match entry.map(|e| e.state) {
+            Some(State::Live { file, row }) => Some((file, row)),
+            _ => None,
+        };
+        Self { entry, place: base.map(|(f, r)| Place::Old(f, r)), base, dirty: false }
+    }
+
+    /// Applies a record: counts its outcome and says what becomes of rows.
+    pub fn apply(&mut self, new: Incoming, counts: &mut OutcomeCounts) -> Effect {
+        let Some(old) = self.entry else {
+            if new.delete {
+                // Nothing to delete, but an older upsert that comes late must not bring it to life.
+                counts.unchanged += 1;
+                self.end(new.entry);
+                return Effect::default();
+            }
+            counts.inserted += 1;
+            return self.set(new, new.entry.partition_at);
+        };
+        let order = |e: &Entry| (e.version, e.commit, e.address.offset, e.address.shard);
+        match (self.place.is_some(), new.delete) {
+            // Live, upsert.
+            (true, false) => {
+                if new.entry.version == old.version && new.entry.hash == old.hash {
+                    counts.unchanged += 1;
+                    return Effect::default();
+                }
+                if order(&new.entry) < order(&old) {
+                    counts.stale += 1;
+                    return Effect::default();
+                }
+                counts.updated += 1;
+                self.set(new, old.partition_at)
+            }
+            // Live, delete.
+            (true, true) => {
+                if order(&new.entry) < order(&old) {
+                    counts.stale += 1;
+                    return Effect::default();
+                }
+                counts.deleted += 1;
+                let ends = self.place.take();
+                self.end(Entry { partition_at: old.partition_at, ..new.entry });
+                Effect { ends, writes: false }
+            }
+            // Dead, upsert: older or equal stays dead.
+            (false, false) => {
+                if new.entry.version <= old.version {
+                    counts.stale += 1;
+                    return Effect::default();
+                }
+                counts.inserted += 1;
+                self.set(new, old.partition_at)
+            }
+            // Dead, delete.
+            (false, true) => {
+                counts.unchanged += 1;
+                if new.entry.version > old.version {
+                    self.end(Entry { partition_at: old.partition_at, ..new.entry });
+                }
+                Effect::default()
+            }
+        }
+    }
+
+    fn set(&mut self, new: Incoming, partition_at: i64) -> Effect {
+        let ends = self.place.replace(Place::Batch(new.row));
+        self.entry = Some(Entry { partition_at, ..new.entry });
+        self.dirty = true;
+        Effect { ends, writes: true }
+    }
+
+    fn end(&mut self, tombstone: Entry) {
+        self.entry = Some(Entry { state: State::Tombstone, ..tombstone });
+        self.place = None;
+        self.dirty = true;
+    }
+}

@@ -1,0 +1,1 @@
+//! Merges against a naive oracle.
