@@ -173,7 +173,7 @@ sections! {
         /// text for people, json for machines.
         format: LogFormat = "\"text\"",
         /// Levels, as `info,lakewright_storage=debug`.
-        filter: String = "\"info\"",
+        filter: String = "\"info,openraft=warn,chunked_wal=warn,raft_log=warn\"",
     }
     /// The cluster key, which seals secrets. At most one of the three sources.
     keys: KeysSection {
