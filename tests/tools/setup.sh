@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and is not there: the linker mold, strace, a Python
+# environment in .venv with the clients and servers of the tests. Says what it does. Changes nothing twice.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+say() { printf 'setup: %s\n' "$*"; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+if ! command -v cargo >/dev/null; then
+  say "cargo is missing; install Rust 1.95 or newer: curl https://sh.rustup.rs -sSf | sh"
+  exit 1
+fi
+
+packages=()
+command -v mold >/dev/null || packages+=(mold)
+command -v strace >/dev/null || packages+=(strace)
+command -v cc >/dev/null || packages+=(build-essential)
+if [ "${#packages[@]}" -gt 0 ]; then
+  say "installing ${packages[*]} with apt-get (under a minute)"
+  as_root apt-get install -y -q "${packages[@]}" >/dev/null 2>&1 || {
+    as_root apt-get update -q >/dev/null
+    as_root apt-get install -y -q "${packages[@]}" >/dev/null
+  }
+fi
+
+# The demo needs Python alone; tests and benchmarks need clients.
+if [ "${1:-}" = python ]; then
+  stamp=.venv/.requirements
+  if ! cmp -s tests/python/requirements.txt "$stamp" 2>/dev/null; then
+    say "making .venv with the test clients (ADBC, pyarrow, DuckDB, SeaweedFS, grpcurl: about two minutes)"
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --requirement tests/python/requirements.txt
+    cp tests/python/requirements.txt "$stamp"
+  fi
+fi
+say "ready"
