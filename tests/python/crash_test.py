@@ -21,7 +21,7 @@ def test_nothing_is_lost_or_doubled_when_the_process_is_killed(tmp_path):
     whole, truth_file = tmp_path / "all.ndjson", tmp_path / "truth.ndjson"
     truth = generate(whole, RECORDS, seed=SEED, truth=truth_file, dup=0.05, upd=0.20, bad=0.01, late=0.02, delete=0.03, reinsert=0.015)
     pieces = cut(whole, tmp_path, KILLS)
-    node = Node(tmp_path, settings=["catalog.snapshot_entries=20", "ingest.silver_commit_interval=200ms", "ingest.commit_interval=100ms",
+    node = Node(tmp_path, settings=["catalog.snapshot_entries=100", "ingest.silver_commit_interval=200ms", "ingest.commit_interval=100ms",
                                     "ingest.batch_rows=200"])
     node.start()
     node.setup()

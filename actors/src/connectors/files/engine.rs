@@ -150,11 +150,16 @@ impl Engine {
         for name in self.state.forget_missing(|n| names.contains(n)) {
             self.note("file_vanished", format!("{name} is gone although a part of it had not been read"));
         }
+        let resumed = self.state.is_in_pass();
         self.state.begin_pass(newest.min(now - margin));
         found.retain(|f| self.state.wants(f, now));
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if found.is_empty() {
             self.state.end_pass();
+            if resumed {
+                // The pass of before this reader is over; files that came since belong to the next.
+                return self.refill();
+            }
             return Ok(match std::mem::take(&mut self.notices) {
                 notices if notices.is_empty() => Some(Step::Idle),
                 notices => Some(Step::Progress(self.state.encode()?, notices)),

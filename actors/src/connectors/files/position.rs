@@ -127,6 +127,11 @@ impl Position {
         }
     }
 
+    /// Whether a pass was begun and not ended, perhaps by an earlier reader.
+    pub fn is_in_pass(&self) -> bool {
+        !self.n.is_empty()
+    }
+
     /// Whether a listed file has something to read in this pass. `now`: the time of the listing.
     pub fn wants(&self, f: &Found, now: i64) -> bool {
         match self.entries.get(&f.name) {
