@@ -201,7 +201,10 @@ impl Engine {
                 Body::Frames(f) => {
                     let pulled = f.pull(batch, max_bytes - batch.bytes, &c.label)?;
                     if std::mem::take(&mut f.completed) {
-                        let text = format!("{}: its last line had no newline and was delivered as it was; the whole line is delivered now", c.now.name);
+                        let text = format!(
+                            "{}: its last line had no newline and was delivered as it was; the whole line is delivered now",
+                            c.now.name
+                        );
                         self.note("line_completed", text);
                     }
                     pulled
@@ -311,7 +314,10 @@ impl Engine {
             }
             FileFault::Bad(kind, why) => {
                 let read = entry.as_ref().map_or(0, |e| e.offset);
-                self.note(kind, format!("{name}: {why}; what stands before (up to {read}) is delivered, and it is tried again when it changes"));
+                self.note(
+                    kind,
+                    format!("{name}: {why}; what stands before (up to {read}) is delivered, and it is tried again when it changes"),
+                );
                 let known = entry.or_else(|| self.state.entries.get(name).cloned()).unwrap_or_default();
                 let seen = entry_of(now);
                 let e = Entry { size: seen.size, time: seen.time, modified: seen.modified, id: seen.id, ..known };
