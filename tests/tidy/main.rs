@@ -1,5 +1,5 @@
 //! The rules of the repository that a program can hold: layering, sizes, names, what is forbidden.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
