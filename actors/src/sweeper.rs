@@ -19,6 +19,9 @@ const EVERY: Duration = Duration::from_secs(600);
 /// Files deleted in one round.
 const ROUND: usize = 1_000;
 
+/// A dropped file's key in the catalog, and its object.
+type Due = ((u64, FileId), String);
+
 /// Sweeps until the node stops.
 pub async fn sweep(services: Arc<Services>) {
     loop {
@@ -36,10 +39,10 @@ pub async fn sweep(services: Arc<Services>) {
 
 /// One round: objects first, then their names, so that a crash between leaves names to try again.
 async fn sweep_once(services: &Services) -> Result<usize, crate::error::WorkError> {
-    let (now, due): (i64, Vec<((u64, FileId), String)>) = {
+    let (now, due) = {
         let view = services.catalog.view();
         let (now, _) = view.store().clock()?;
-        let due = view.all::<Dropped>()?.into_iter().take(ROUND).map(|(k, d)| (k, d.path)).collect();
+        let due: Vec<Due> = view.all::<Dropped>()?.into_iter().take(ROUND).map(|(k, d)| (k, d.path)).collect();
         (now, due)
     };
     let due: Vec<_> = due.into_iter().filter(|((at, _), _)| *at as i64 + KEEP_US < now).collect();

@@ -101,6 +101,7 @@ pub struct RawBatch {
 
 /// One answer of a shard.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, for megabytes of records")]
 pub enum Fetch {
     /// Records.
     Batch(RawBatch),

@@ -189,7 +189,7 @@ impl Pipeline {
         let mut counts = StreamCounts { read: n as u64, bytes, ..StreamCounts::default() };
         let mut quality = Vec::new();
         let mut entities = Vec::new();
-        let mut dead = DeadLetters::new();
+        let mut dead = DeadLetters::default();
         for target in &self.targets {
             let checked = entity::check(&target.entity, &target.schema, &self.context, &self.pack, &mut target.extra.lock(), &records)?;
             quality.push(outputs::quality(&place, target.entity.name(), &checked)?);

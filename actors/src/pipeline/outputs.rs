@@ -67,6 +67,7 @@ pub struct Payload<'a> {
 }
 
 /// Gathers dead letters.
+#[derive(Default)]
 pub struct DeadLetters {
     entity: StringBuilder,
     offset: Int64Builder,
@@ -82,23 +83,6 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// None yet.
-    pub fn new() -> Self {
-        Self {
-            entity: StringBuilder::new(),
-            offset: Int64Builder::new(),
-            key: StringBuilder::new(),
-            reason: StringBuilder::new(),
-            detail: StringBuilder::new(),
-            rule: StringBuilder::new(),
-            location: StringBuilder::new(),
-            payload: BinaryBuilder::new(),
-            bytes: Int64Builder::new(),
-            sha256: StringBuilder::new(),
-            rejected_at: TimestampMicrosecondBuilder::new(),
-        }
-    }
-
     /// Adds one.
     pub fn add(&mut self, place: &Place<'_>, entity: Option<&str>, row: usize, key: Option<&str>, reject: &Reject, payload: &Payload<'_>) {
         self.entity.append_option(entity);

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use lakewright_proto::{ConnectorId, TableId};
 use lakewright_storage::catalog::records::{Connector, Run, Shard};
 
+/// An open run with its shards.
+pub type OpenRun = (Run, Vec<Shard>);
+
 /// What a tenant should run, by the catalog.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TenantDesired {
     /// Connectors with open runs, and the runs with their shards.
-    pub connectors: BTreeMap<ConnectorId, (Connector, Vec<(Run, Vec<Shard>)>)>,
+    pub connectors: BTreeMap<ConnectorId, (Connector, Vec<OpenRun>)>,
     /// Silver tables whose queue is not empty.
     pub merges: Vec<TableId>,
 }
