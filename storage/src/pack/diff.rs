@@ -24,7 +24,9 @@ impl SchemaDiff {
             match old.field_with_name(field.name()) {
                 Ok(o) if o.data_type() == field.data_type() && o.metadata().get(FIELD_ID) == id => {}
                 Ok(_) => diff.changed.push(field.name().clone()),
-                Err(_) if id.is_some() && old.fields().iter().any(|o| o.metadata().get(FIELD_ID) == id) => diff.changed.push(field.name().clone()),
+                Err(_) if id.is_some() && old.fields().iter().any(|o| o.metadata().get(FIELD_ID) == id) => {
+                    diff.changed.push(field.name().clone())
+                }
                 Err(_) => diff.added.push(field.name().clone()),
             }
         }

@@ -12,13 +12,19 @@ impl Check<'_> {
             && f.name.len() <= 63
             && f.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !name_ok {
-            self.fault("name:", format!("column {:?} is not valid: lower-case letters, digits and '_', starting with a letter ('_' is ours)", f.name));
+            self.fault(
+                "name:",
+                format!("column {:?} is not valid: lower-case letters, digits and '_', starting with a letter ('_' is ours)", f.name),
+            );
         }
         if all[..at].iter().any(|o| o.name == f.name) {
             self.fault("name:", format!("column {:?} is there twice", f.name));
         }
         let Some(kind) = field_type(&f.kind) else {
-            self.fault("type:", format!("{:?} is no type: string, enum, uuid, jsonb, int64, bool, date, timestamp, decimal(p,s), list<string>", f.kind));
+            self.fault(
+                "type:",
+                format!("{:?} is no type: string, enum, uuid, jsonb, int64, bool, date, timestamp, decimal(p,s), list<string>", f.kind),
+            );
             return None;
         };
         let on_error = match f.on_error.as_deref() {
@@ -53,12 +59,8 @@ impl Check<'_> {
     }
 
     fn source(&mut self, from: &str, kind: FieldType, f: &RawField) -> Option<FieldSource> {
-        let transform = Transform {
-            map: f.map.clone(),
-            otherwise: f.otherwise.clone(),
-            only_mapped: f.only_mapped,
-            flag_unknown: f.flag_unknown,
-        };
+        let transform =
+            Transform { map: f.map.clone(), otherwise: f.otherwise.clone(), only_mapped: f.only_mapped, flag_unknown: f.flag_unknown };
         let transformed = transform.map.is_some() || transform.otherwise.is_some();
         if (f.flag_unknown || f.only_mapped) && f.map.is_none() {
             self.fault("name:", format!("column {:?} has flag_unknown or only_mapped and no map", f.name));
@@ -152,4 +154,3 @@ pub(super) fn field_type(text: &str) -> Option<FieldType> {
         }
     })
 }
-

@@ -32,7 +32,8 @@ impl<'a> Lines<'a> {
                 entity = Some((entity.map_or(0, |(n, _)| n + 1), indent));
                 section = None;
                 entries.extend(entity.map(|(n, _)| (n, HEAD, 0, line)));
-            } else if let (false, Some(name)) = (dash, ["fields", "rules", "known"].iter().find(|s| trimmed.strip_prefix(**s) == Some(":"))) {
+            } else if let (false, Some(name)) = (dash, ["fields", "rules", "known"].iter().find(|s| trimmed.strip_prefix(**s) == Some(":")))
+            {
                 section = Some((name, None, 0));
             } else if let (true, Some((name, at, n)), Some((e, _))) = (dash, section.as_mut(), entity) {
                 if at.is_none_or(|at| at == indent) {

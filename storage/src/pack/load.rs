@@ -204,7 +204,8 @@ impl Check<'_> {
             self.one(&v.path, "a version").zip(kind)
         });
         let partition = raw.partition.as_ref().and_then(|p| self.one(p, "a partition"));
-        let operation = raw.operation.as_ref().and_then(|o| Some(Operation { path: self.one(&o.path, "an operation")?, delete: o.delete.clone() }));
+        let operation =
+            raw.operation.as_ref().and_then(|o| Some(Operation { path: self.one(&o.path, "an operation")?, delete: o.delete.clone() }));
 
         let mut raw_fields: Vec<RawField> = Vec::new();
         for (j, value) in raw.fields.iter().enumerate() {

@@ -13,8 +13,8 @@ mod rules;
 
 pub use diff::SchemaDiff;
 pub use entity::{
-    Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, OnError, Operation, Rule, RuleCheck, RuleKind,
-    Times, Transform, VersionType,
+    Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, OnError, Operation, Rule, RuleCheck,
+    RuleKind, Times, Transform, VersionType,
 };
 pub use load::{Pack, PackFault, PackFaults};
 pub use path::{Path, Segment};

@@ -72,7 +72,8 @@ impl Check<'_> {
                 }
             },
             _ => {
-                let kinds = "schema has `required`, format has `path` and `matches`, business has `field` and `is`, freshness has `max_age`";
+                let kinds =
+                    "schema has `required`, format has `path` and `matches`, business has `field` and `is`, freshness has `max_age`";
                 self.fault("name:", format!("rule {:?} does not fit its kind: {kinds}", r.name));
                 return None;
             }
