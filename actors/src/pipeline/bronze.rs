@@ -81,7 +81,7 @@ pub fn from_source(batch: &RawBatch, shard: u64, first_offset: u64, ingested_at:
         format: format.finish(),
         location: Some(location.finish()),
         keys: batch.key.as_ref().map(texts),
-        versions: batch.version.as_ref().map(|v| sources.iter().map(|s| Some(s.map_or(0, |r| v.value(r)))).collect()),
+        versions: batch.version.as_ref().map(|v| sources.iter().map(|s| s.filter(|r| v.is_valid(*r)).map(|r| v.value(r))).collect()),
         event_time: batch.event_time.as_ref().map(|t| {
             let times: TimestampMicrosecondArray = sources.iter().map(|s| s.filter(|r| t.is_valid(*r)).map(|r| t.value(r))).collect();
             times.with_timezone("UTC")

@@ -71,24 +71,21 @@ fn decoder(schema: &SchemaRef, rows: usize) -> Result<Decoder, ArrowError> {
 /// Decodes whole records. Row i of the answer is record i; a record that cannot be decoded is
 /// named with its reason, and the others are decoded without it.
 pub fn decode(schema: &SchemaRef, records: &[&[u8]]) -> Result<(RecordBatch, Vec<Undecodable>), ArrowError> {
-    match all(schema, records)? {
-        Ok(batch) => Ok((batch, Vec::new())),
-        Err(_) => {
-            // Some record is bad: find which, each by itself, then decode the good ones together.
-            let mut bad = Vec::new();
-            let mut good = Vec::with_capacity(records.len());
-            for (i, record) in records.iter().enumerate() {
-                match all(schema, &[record])? {
-                    Ok(_) => good.push(*record),
-                    Err(why) => bad.push((i, why)),
-                }
-            }
-            match all(schema, &good)? {
-                Ok(batch) => Ok((batch, bad)),
-                Err(why) => Err(ArrowError::JsonError(why)),
-            }
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    // Halves, first ones first: a few bad records cost a few decodes, however many there are.
+    let mut spans = vec![(0, records.len())];
+    while let Some((from, n)) = spans.pop() {
+        match all(schema, &records[from..from + n])? {
+            Ok(batch) => good.push(batch),
+            Err(why) if n <= 1 => bad.push((from, why)),
+            Err(_) => spans.extend([(from + n / 2, n - n / 2), (from, n / 2)]),
         }
     }
+    let batch = match <[RecordBatch; 1]>::try_from(good) {
+        Ok([batch]) => batch,
+        Err(good) => arrow::compute::concat_batches(schema, &good)?,
+    };
+    Ok((batch, bad))
 }
 
 fn all(schema: &SchemaRef, records: &[&[u8]]) -> Result<Result<RecordBatch, String>, ArrowError> {

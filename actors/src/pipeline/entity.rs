@@ -8,13 +8,15 @@ use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use lakewright_storage::catalog::records::EntityCounts;
-use lakewright_storage::pack::{Entity, FieldSource, KeyScope, VersionType};
+use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, OnError};
 use uuid::Uuid;
 
 use super::extra::Extra;
+use super::layout::Layout;
 use super::reject::{Reason, Reject};
 use super::row_state::RowState;
-use super::{extract, hash, money, parse, rules, typed, Context};
+use super::scan::{Capture, Mismatch};
+use super::{extract, hash, kept, money, parse, rules, told, typed, Context};
 
 /// The namespace of ids: id = UUIDv5(namespace, length-prefixed tenant, entity, key scope, key).
 pub const ID_NAMESPACE: Uuid = Uuid::from_u128(0x6c61_6b65_7772_5967_8874_0000_0000_0001);
@@ -50,6 +52,12 @@ pub struct Records<'a> {
     pub rejects: &'a BTreeMap<usize, Reject>,
     /// Each record's shape, and whether a key is there twice.
     pub scans: &'a [Option<super::scan::Scan>],
+    /// What kinds of values are expected where.
+    pub layout: &'a Layout,
+    /// Values that stay JSON.
+    pub captures: &'a [Capture],
+    /// Values of the wrong kind.
+    pub mismatches: &'a [Mismatch],
     /// Keys that the source told.
     pub keys: Option<&'a StringArray>,
     /// Versions that the source told.
@@ -84,20 +92,10 @@ pub fn check(
     r: &Records<'_>,
 ) -> Result<Checked, ArrowError> {
     let len = r.json.len();
-    let operations = operations(entity, r)?;
+    let operations = told::operations(entity, r)?;
     let mut rows = RowState::new(r.rejects.clone(), operations.iter().map(|o| *o == 1).collect());
-
-    let keys = match r.keys {
-        Some(keys) => keys.clone(),
-        None => extract::texts(r.decoded, entity.key())?,
-    };
-    for row in (0..len).filter(|row| keys.is_null(*row) || keys.value(*row).is_empty()) {
-        rows.reject(
-            row,
-            Reject { reason: Reason::Schema, detail: format!("the key {} has no value", entity.key()), rule: Some("key".into()) },
-        );
-    }
-    let versions = versions(entity, context, r, &mut rows)?;
+    let keys = told::keys(entity, r, &mut rows)?;
+    let versions = told::versions(entity, context, r, &mut rows)?;
     let scopes = match entity.scope() {
         KeyScope::Path(path) => Some(extract::texts(r.decoded, path)?),
         KeyScope::Connector => None,
@@ -106,6 +104,7 @@ pub fn check(
 
     let ids = ids(entity, context, &keys, scope, len)?;
     let columns = columns(entity, schema, context, r, &ids, &mut rows)?;
+    wrong_kinds(entity, r, &mut rows);
     rules::apply(entity, r.decoded, &columns, &mut rows)?;
     for (row, scan) in r.scans.iter().enumerate() {
         if scan.is_some_and(|s| s.duplicate_keys) {
@@ -131,7 +130,7 @@ pub fn check(
     let mut extras = StringBuilder::new();
     for row in picks.values().iter().map(|p| *p as usize) {
         scope_column.append_value(scope(row));
-        extras.append_option(r.scans[row].and_then(|s| extra.of(s.shape, r.json.value(row).as_bytes())));
+        extras.append_option(r.scans[row].and_then(|s| extra.of(s.shape, r.json.value(row))));
     }
     let n = picks.len();
     let same = |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, n))) };
@@ -194,47 +193,26 @@ pub fn check(
     Ok(Checked { batch, state: rows, keys })
 }
 
-fn operations(entity: &Entity, r: &Records<'_>) -> Result<Vec<i8>, ArrowError> {
-    if let Some(told) = r.operations {
-        return Ok(told.to_vec());
-    }
-    let Some(operation) = entity.operation() else { return Ok(vec![0; r.json.len()]) };
-    let values = extract::texts(r.decoded, &operation.path)?;
-    Ok((0..values.len()).map(|row| i8::from(values.is_valid(row) && operation.delete.iter().any(|d| d == values.value(row)))).collect())
-}
-
-fn versions(entity: &Entity, context: &Context, r: &Records<'_>, rows: &mut RowState) -> Result<Int64Array, ArrowError> {
-    if let Some(told) = r.versions {
-        return Ok(told.clone());
-    }
-    let Some((path, kind)) = entity.version() else { return Ok(Int64Array::from_value(context.scan, r.json.len())) };
-    let text = extract::texts(r.decoded, path)?;
-    let mut out = Vec::with_capacity(text.len());
-    for row in 0..text.len() {
-        let value = if text.is_valid(row) { Some(text.value(row)) } else { None };
-        let parsed = match (value, kind) {
-            (None, _) => Ok(None),
-            (Some(v), VersionType::Timestamp) => parse::timestamp(v),
-            (Some(v), VersionType::Int) => parse::int(v),
-        };
-        out.push(match parsed {
-            Ok(Some(v)) => v,
-            Ok(None) => {
-                rows.reject(
-                    row,
-                    Reject { reason: Reason::Schema, detail: format!("the version {path} has no value"), rule: Some("version".into()) },
-                );
-                0
-            }
-            Err((_, why)) => {
-                let shown: String = value.unwrap_or_default().chars().take(100).collect();
-                let detail = format!("the version {path} {why}: {shown:?}");
-                rows.reject(row, Reject { reason: Reason::Schema, detail, rule: Some("version".into()) });
-                0
-            }
+/// A value of the wrong kind (an object where a date should be) has no text to read: it rejects
+/// where an unreadable text would, else its row is flagged.
+fn wrong_kinds(entity: &Entity, r: &Records<'_>, rows: &mut RowState) {
+    for mismatch in r.mismatches {
+        let (row, path) = (mismatch.row as usize, r.layout.expects(mismatch.slot).path.as_str());
+        if rows.is_rejected(row) || rows.is_delete(row) {
+            continue;
+        }
+        let strict = entity.fields().iter().find(|f| {
+            let typed = !matches!(f.kind, FieldType::Text | FieldType::Json | FieldType::TextList);
+            typed && f.on_error == OnError::Reject && matches!(&f.source, FieldSource::Path(p, _) if p.to_string() == path)
         });
+        match strict {
+            Some(f) => {
+                let detail = format!("{} is of another kind than expected at {path}", f.name);
+                rows.reject(row, Reject { reason: Reason::Schema, detail, rule: Some(format!("type:{}", f.name)) });
+            }
+            None => rows.flags.add(row, &format!("type_mismatch:{path}")),
+        }
     }
-    Ok(Int64Array::from(out))
 }
 
 /// The partition instant: the pack's field, or the ingest time where it has no value.
@@ -296,6 +274,10 @@ fn columns(
                 Arc::new(StringArray::from_iter_values(std::iter::repeat_n(tenant.as_str(), len)))
             }
             FieldSource::Payload => Arc::new(r.json.clone()),
+            FieldSource::Path(path, _) if def.kind == FieldType::Json => match r.layout.named(&path.to_string()) {
+                Some(slot) => Arc::new(kept::column(r.json, r.scans, r.captures, slot, path)),
+                None => arrow_array::new_null_array(field.data_type(), len),
+            },
             FieldSource::Path(path, transform) => typed::column(r.decoded, def, path, transform, field, rows)?,
             // Sums are made of columns that may stand after them: in a second round.
             FieldSource::FirstOf(_) => arrow_array::new_null_array(field.data_type(), len),

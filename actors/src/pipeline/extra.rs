@@ -1,10 +1,10 @@
 //! Fields that no pack names: kept as JSON text in `_extra`, found by the shape of the record so
 //! that known shapes skip the slow look.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use lakewright_storage::pack::{Entity, FieldSource, RuleCheck};
-use serde_json::{Map, Value};
+use lakewright_storage::pack::{Entity, FieldSource, FieldType, RuleCheck};
+use serde_json::value::RawValue;
 
 /// Shapes remembered; a source with more pays the slow look.
 const SHAPES: usize = 4_096;
@@ -25,7 +25,6 @@ impl Known {
         for name in names {
             node = node.0.entry(name.to_owned()).or_default();
         }
-        node.0.clear();
         node.0.insert(WHOLE.to_owned(), Known::default());
     }
 }
@@ -55,8 +54,10 @@ impl Extra {
             known.add(path.field_names());
         }
         for field in entity.fields() {
-            if let FieldSource::Path(path, _) = &field.source {
-                known.add(path.field_names());
+            match &field.source {
+                FieldSource::Path(path, _) if field.kind == FieldType::Json => known.add_whole(path.field_names()),
+                FieldSource::Path(path, _) => known.add(path.field_names()),
+                _ => {}
             }
         }
         for rule in entity.rules() {
@@ -71,35 +72,40 @@ impl Extra {
     }
 
     /// The unknown fields of a record, as JSON text. `shape` tells the records that have none.
-    pub fn of(&mut self, shape: u64, record: &[u8]) -> Option<String> {
+    pub fn of(&mut self, shape: u64, record: &str) -> Option<String> {
         if self.shapes.get(&shape) == Some(&false) {
             return None;
         }
-        let value: Value = serde_json::from_slice(record).ok()?;
-        let Value::Object(object) = value else { return None };
-        let unknown = unknown(object, &self.known);
+        let unknown = unknown(record, &self.known);
         if self.shapes.len() < SHAPES {
             self.shapes.insert(shape, unknown.is_some());
         }
-        unknown.map(|u| Value::Object(u).to_string())
+        unknown
     }
 }
 
-fn unknown(object: Map<String, Value>, known: &Known) -> Option<Map<String, Value>> {
-    let mut out = Map::new();
-    for (name, value) in object {
-        match (known.0.get(&name), value) {
-            (None, value) => {
-                out.insert(name, value);
-            }
+/// What of an object is not known, as an object in the order of its keys. The values are the
+/// record's own text: a number keeps every digit.
+fn unknown(object: &str, known: &Known) -> Option<String> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(object).ok()?;
+    let mut out = String::new();
+    let mut put = |name: &str, value: &str| {
+        out.push(if out.is_empty() { '{' } else { ',' });
+        out.push_str(&serde_json::Value::from(name).to_string());
+        out.push(':');
+        out.push_str(value);
+    };
+    for (name, value) in &fields {
+        match known.0.get(name) {
+            None => put(name, value.get()),
             // Below a scalar, a list or a field that is known as a whole nothing is looked for.
-            (Some(below), Value::Object(inner)) if !below.0.is_empty() && !below.0.contains_key(WHOLE) => {
-                if let Some(inner) = unknown(inner, below) {
-                    out.insert(name, Value::Object(inner));
+            Some(below) if value.get().starts_with('{') && !below.0.is_empty() && !below.0.contains_key(WHOLE) => {
+                if let Some(inner) = unknown(value.get(), below) {
+                    put(name, &inner);
                 }
             }
-            _ => {}
+            Some(_) => {}
         }
     }
-    (!out.is_empty()).then_some(out)
+    (!out.is_empty()).then(|| out + "}")
 }

@@ -1,9 +1,11 @@
 //! From raw records to typed, checked rows: one pass, columnar, and pure. A source's batch and the
 //! Bronze rows made of it come out the same, which is what recovery, replay and rebuild stand on.
 //!
-//! - [`scan`]: one look at each record's bytes: whole, not too deep, its shape.
+//! - [`scan`]: one look at each record's bytes: whole, not too deep, its shape, values of the wrong
+//!   kind; [`layout`] says which are wrong, [`kept`] makes columns of what stays JSON.
 //! - [`decode`]: arrow-json decodes just the fields that the pack names, scalars as text.
-//! - [`entity`]: text to types, rules, keys, versions, content hashes; [`row_state`] keeps the marks.
+//! - [`entity`]: text to types, rules, content hashes; [`told`] the keys, versions and operations;
+//!   [`row_state`] keeps the marks.
 //! - [`outputs`]: quality results and dead letters; [`bronze`]: the raw rows.
 
 pub mod bronze;
@@ -12,6 +14,8 @@ pub mod entity;
 pub mod extra;
 pub mod extract;
 pub mod hash;
+pub mod kept;
+pub mod layout;
 pub mod marks;
 pub mod money;
 pub mod outputs;
@@ -21,6 +25,7 @@ pub mod row_state;
 pub mod rules;
 pub mod scan;
 pub mod texts;
+pub mod told;
 pub mod typed;
 
 use std::collections::BTreeMap;
@@ -30,7 +35,7 @@ use arrow::compute::take;
 use arrow_array::{Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{ArrowError, SchemaRef};
 use lakewright_proto::{ConnectorId, Error, ErrorCode, RunId, ShardId, TenantId};
-use lakewright_storage::pack::{Entity, FieldSource, KeyScope, Pack, Path, RuleCheck};
+use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, Pack, Path, RuleCheck};
 use lakewright_storage::table::{schemas, StreamCounts};
 use parking_lot::Mutex;
 
@@ -40,6 +45,7 @@ use crate::connectors::RawBatch;
 use bronze::Input;
 use entity::{Checked, Records};
 use extra::Extra;
+use layout::Layout;
 use outputs::{DeadLetters, Payload, Place};
 use reject::{Reason, Reject};
 use scan::{Scan, Scanner};
@@ -86,6 +92,7 @@ pub struct Pipeline {
     pack: String,
     targets: Vec<Target>,
     projection: SchemaRef,
+    layout: Layout,
 }
 
 fn fault(e: ArrowError) -> Error {
@@ -100,7 +107,8 @@ impl Pipeline {
             .map(|e| Target { schema: e.silver_schema(), extra: Mutex::new(Extra::new(e)), entity: e.clone() })
             .collect();
         let projection = decode::projection(targets.iter().flat_map(|t| paths(&t.entity)));
-        Ok(Self { context, pack: pack.hash().to_owned(), targets, projection })
+        let layout = Layout::new(&projection, targets.iter().flat_map(|t| kept(&t.entity)));
+        Ok(Self { context, pack: pack.hash().to_owned(), targets, projection, layout })
     }
 
     /// The pack version.
@@ -128,7 +136,7 @@ impl Pipeline {
             Ok(Err(e)) => Err(fault(e)),
             // A check panicked: find whose record it was, refuse those, and check the others.
             Err(_) => {
-                let poison = self.poison(input, &bronze, checked_at);
+                let poison = self.poison(&bronze, checked_at);
                 match self.check_all(input, bronze, checked_at, poison) {
                     Ok(output) => output.map_err(fault),
                     Err(why) => Err(Error::new(ErrorCode::Internal, format!("checking records panicked: {why}"))),
@@ -147,14 +155,20 @@ impl Pipeline {
         catch_unwind(AssertUnwindSafe(|| self.output(input, bronze, checked_at, poison))).map_err(|p| crate::offload::panic_text(&p))
     }
 
-    fn poison(&self, input: &Input, bronze: &RecordBatch, checked_at: i64) -> BTreeMap<usize, Reject> {
+    /// Halves the records until those are found that a check panics on.
+    fn poison(&self, bronze: &RecordBatch, checked_at: i64) -> BTreeMap<usize, Reject> {
         let mut out = BTreeMap::new();
-        for row in 0..bronze.num_rows() {
-            let Ok(one) = bronze::from_rows(&bronze.slice(row, 1)) else { continue };
-            let one = Input { operations: input.operations.as_ref().map(|o| vec![o[row]]), ..one };
-            if let Err(why) = self.check_all(&one, bronze.slice(row, 1), checked_at, BTreeMap::new()) {
-                tracing::error!(row, why, "a check panicked on a record");
-                out.insert(row, Reject::new(Reason::Internal, format!("a check failed on it: {why}")));
+        let mut spans = vec![(0, bronze.num_rows())];
+        while let Some((from, n)) = spans.pop() {
+            let rows = bronze.slice(from, n);
+            let Ok(input) = bronze::from_rows(&rows) else { continue };
+            match self.check_all(&input, rows, checked_at, BTreeMap::new()) {
+                Err(why) if n == 1 => {
+                    tracing::error!(row = from, why, "a check panicked on a record");
+                    out.insert(from, Reject::new(Reason::Internal, format!("a check failed on it: {why}")));
+                }
+                Err(_) => spans.extend([(from, n / 2), (from + n / 2, n - n / 2)]),
+                Ok(_) => {}
             }
         }
         out
@@ -170,7 +184,8 @@ impl Pipeline {
         let n = input.payload.len();
         let mut rejects = poison;
         let json = texts::records(input, &mut rejects);
-        let scans = scan_all(&json, &mut rejects);
+        let mut scanner = Scanner::new(&self.layout);
+        let scans = scan_all(&mut scanner, &json, &mut rejects);
         let decoded = self.decode(&json, &mut rejects)?;
         let place = Place { context: &self.context, pack: &self.pack, shard: input.shard, offsets: &input.offsets, checked_at };
         let records = Records {
@@ -178,6 +193,9 @@ impl Pipeline {
             json: &json,
             rejects: &rejects,
             scans: &scans,
+            layout: &self.layout,
+            captures: &scanner.captures,
+            mismatches: &scanner.mismatches,
             keys: input.keys.as_ref(),
             versions: input.versions.as_ref(),
             operations: input.operations.as_deref(),
@@ -185,7 +203,9 @@ impl Pipeline {
             offsets: &input.offsets,
             ingested_at: &input.ingested_at,
         };
-        let bytes: u64 = input.payload.value_data().len() as u64;
+        // Of these rows alone, also where they are a slice of a larger batch.
+        let bytes =
+            input.payload.value_offsets().last().zip(input.payload.value_offsets().first()).map_or(0, |(to, from)| (to - from) as u64);
         let mut counts = StreamCounts { read: n as u64, bytes, ..StreamCounts::default() };
         let mut quality = Vec::new();
         let mut entities = Vec::new();
@@ -250,7 +270,7 @@ fn paths(entity: &Entity) -> Vec<&Path> {
     out.extend(entity.partition());
     out.extend(entity.operation().map(|o| &o.path));
     out.extend(entity.fields().iter().filter_map(|f| match &f.source {
-        FieldSource::Path(path, _) => Some(path),
+        FieldSource::Path(path, _) if f.kind != FieldType::Json => Some(path),
         _ => None,
     }));
     out.extend(entity.rules().iter().filter_map(|r| match &r.check {
@@ -260,14 +280,21 @@ fn paths(entity: &Entity) -> Vec<&Path> {
     out
 }
 
-fn scan_all(json: &StringArray, rejects: &mut BTreeMap<usize, Reject>) -> Vec<Option<Scan>> {
-    let mut scanner = Scanner::default();
+/// Paths whose values stay JSON.
+fn kept(entity: &Entity) -> impl Iterator<Item = &Path> {
+    entity.fields().iter().filter_map(|f| match &f.source {
+        FieldSource::Path(path, _) if f.kind == FieldType::Json => Some(path),
+        _ => None,
+    })
+}
+
+fn scan_all(scanner: &mut Scanner<'_>, json: &StringArray, rejects: &mut BTreeMap<usize, Reject>) -> Vec<Option<Scan>> {
     (0..json.len())
         .map(|row| {
             if rejects.contains_key(&row) {
                 return None;
             }
-            match scanner.scan(json.value(row).as_bytes()) {
+            match scanner.scan(row, json.value(row).as_bytes()) {
                 Ok(scan) => Some(scan),
                 Err((reason, detail)) => {
                     rejects.insert(row, Reject::new(reason, detail));

@@ -28,18 +28,18 @@ pub fn column(
     let limit = 10i128.pow(u32::from(precision));
     let mut out: Vec<Option<i128>> = Vec::with_capacity(len);
     for row in 0..len {
-        let picked = sum.choices.iter().find_map(|(field, times)| {
-            let value = decimals(&columns[*field]).filter(|a| a.is_valid(row))?.value(row);
-            let times = match times {
+        let picked = sum.choices.iter().find_map(|c| {
+            let value = decimals(&columns[c.field]).filter(|a| a.is_valid(row))?.value(row);
+            let times = match &c.times {
                 None => 1,
                 Some(t) => i128::from(ints(&columns[t.field]).filter(|a| a.is_valid(row)).map_or(t.default, |a| a.value(row))),
             };
-            Some(value.checked_mul(times))
+            Some((value.checked_mul(times), c.currency))
         });
         let converted = match picked {
             None => None,
-            Some(value) => {
-                let done = value.and_then(|v| convert(v, sum, rates, columns, row)).filter(|v| v.abs() < limit);
+            Some((value, currency)) => {
+                let done = value.and_then(|v| convert(v, currency, sum.rates_at, rates, columns, row)).filter(|v| v.abs() < limit);
                 if done.is_none() && !rows.is_delete(row) && !rows.is_rejected(row) {
                     rows.warnings.add(row, &format!("not_converted:{}", def.name));
                 }
@@ -51,11 +51,18 @@ pub fn column(
     Ok(Arc::new(Decimal128Array::from(out).with_precision_and_scale(precision, scale)?))
 }
 
-fn convert(value: i128, sum: &FirstOf, rates: &CurrencyRates, columns: &[ArrayRef], row: usize) -> Option<i128> {
-    let Some(currency) = sum.currency else { return Some(value) };
+fn convert(
+    value: i128,
+    currency: Option<usize>,
+    rates_at: Option<usize>,
+    rates: &CurrencyRates,
+    columns: &[ArrayRef],
+    row: usize,
+) -> Option<i128> {
+    let Some(currency) = currency else { return Some(value) };
     let codes = columns[currency].as_string::<i32>();
     let dated = rates.get(codes.is_valid(row).then(|| codes.value(row))?)?;
-    let day = sum.rates_at.and_then(|d| dates(&columns[d]).filter(|a| a.is_valid(row)).map(|a| a.value(row)));
+    let day = rates_at.and_then(|d| dates(&columns[d]).filter(|a| a.is_valid(row)).map(|a| a.value(row)));
     // The rate of the day, or the newest where no day is known.
     let rate = match day {
         Some(day) => dated.iter().rev().find(|(from, _)| *from <= day)?.1,

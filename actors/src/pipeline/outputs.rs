@@ -15,13 +15,13 @@ use super::Context;
 pub struct Place<'a> {
     /// For whom.
     pub context: &'a Context,
-    /// The pack version.
+    /// The pack version that checks.
     pub pack: &'a str,
-    /// The shard.
+    /// The records' shard.
     pub shard: i64,
-    /// An offset per record.
+    /// The records' offsets.
     pub offsets: &'a Int64Array,
-    /// Microseconds since 1970.
+    /// When, microseconds since 1970.
     pub checked_at: i64,
 }
 
@@ -60,9 +60,9 @@ pub struct Payload<'a> {
     pub bytes: &'a [u8],
     /// The whole record's length.
     pub length: u64,
-    /// Its SHA-256, where only the head was kept.
+    /// SHA-256 of all of it, where only the head was kept.
     pub sha256: Option<String>,
-    /// Where it was in the source.
+    /// Where it is in the source.
     pub location: Option<&'a str>,
 }
 

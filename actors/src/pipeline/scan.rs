@@ -1,14 +1,17 @@
-//! One quick look at a record's bytes before it is decoded: is it one whole JSON object, how deep
-//! is it, are keys there twice, and which keys does it have (its shape).
+//! One look at each record's bytes before it is decoded: is it one whole JSON object, how deep is
+//! it, are keys there twice, which keys does it have (its shape), does a value stand where the
+//! [`Layout`] expects one of another kind, and where do the values begin that are kept as JSON.
 
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::layout::{child, element, Kind, Layout, ROOT};
 use super::reject::Reason;
 
 /// Deeper nesting is refused: no source needs it, and decoders recurse.
 pub const MAX_DEPTH: usize = 128;
 
-/// What the look found.
+/// What the look found in one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scan {
     /// Fingerprint of the keys outside lists, in order, with their depth.
@@ -17,89 +20,191 @@ pub struct Scan {
     pub duplicate_keys: bool,
 }
 
+/// A value kept as JSON: its slot of the layout, and its bytes in the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// The record.
+    pub row: u32,
+    /// The slot.
+    pub slot: u16,
+    /// First byte.
+    pub start: u32,
+    /// After the last byte.
+    pub end: u32,
+}
+
+/// A value of another kind than its slot expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The record.
+    pub row: u32,
+    /// The slot.
+    pub slot: u16,
+}
+
 struct Frame {
     object: bool,
     first_key: usize,
+    /// The path that fields or entries hang on; none: nobody asks for anything below.
+    path: Option<u64>,
+    /// What entries of a list are held to.
+    entries: Option<u16>,
+    capture: Option<(u16, u32)>,
 }
 
-/// Scratch space, reused from record to record.
-#[derive(Default)]
-pub struct Scanner {
+/// Looks at records one by one; scratch space is reused.
+pub struct Scanner<'a> {
+    layout: &'a Layout,
     frames: Vec<Frame>,
     keys: Vec<u64>,
+    row: u32,
+    /// Values kept as JSON, in the order of records.
+    pub captures: Vec<Capture>,
+    /// Values of another kind, in the order of records.
+    pub mismatches: Vec<Mismatch>,
 }
 
-impl Scanner {
-    /// Looks at one record. The bytes are known to be UTF-8.
-    pub fn scan(&mut self, bytes: &[u8]) -> Result<Scan, (Reason, String)> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Value,
+    ValueOrEnd,
+    Key,
+    KeyOrEnd,
+    Colon,
+    CommaOrEnd,
+}
+
+type Refusal = (Reason, String);
+
+impl<'a> Scanner<'a> {
+    /// For records that are read by this layout.
+    pub fn new(layout: &'a Layout) -> Self {
+        Self { layout, frames: Vec::new(), keys: Vec::new(), row: 0, captures: Vec::new(), mismatches: Vec::new() }
+    }
+
+    /// Looks at the record of a row. The bytes are known to be UTF-8.
+    pub fn scan(&mut self, row: usize, bytes: &[u8]) -> Result<Scan, Refusal> {
+        let (captures, mismatches) = (self.captures.len(), self.mismatches.len());
+        self.row = row as u32;
         self.frames.clear();
         self.keys.clear();
+        let scan = self.record(bytes);
+        if scan.is_err() {
+            self.captures.truncate(captures);
+            self.mismatches.truncate(mismatches);
+        }
+        scan
+    }
+
+    fn record(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
         let bad = |why: &str, at: usize| Err((Reason::Parse, format!("{why} at byte {at}")));
-        let mut shape: u64 = 0;
-        let mut duplicate_keys = false;
+        let mut scan = Scan { shape: 0, duplicate_keys: false };
         let mut lists = 0usize;
-        let mut key_expected = false;
-        let mut i = 0;
-        while let Some(&b) = bytes.get(i) {
-            match b {
-                b'"' => {
+        let mut i = skip_space(bytes, 0);
+        match bytes.get(i) {
+            None => return bad("it is empty", 0),
+            Some(b'{') => {}
+            Some(_) => return bad("it is not an object", i),
+        }
+        let mut expect = Expect::Value;
+        // Of the value that comes next: its path, and its slot where somebody asks for it.
+        let (mut path, mut slot) = (Some(ROOT), None);
+        loop {
+            i = skip_space(bytes, i);
+            let Some(&b) = bytes.get(i) else { return bad("it is cut short", i) };
+            match (expect, b) {
+                (Expect::Key | Expect::KeyOrEnd, b'"') => {
                     let Some(end) = string_end(bytes, i + 1) else { return bad("a string is not closed", i) };
-                    if key_expected {
-                        let hash = xxh3_64(&bytes[i + 1..end]);
-                        if let Some(frame) = self.frames.last() {
-                            duplicate_keys |= self.keys[frame.first_key..].contains(&hash);
-                        }
-                        self.keys.push(hash);
-                        if lists == 0 {
-                            shape = (shape.rotate_left(5) ^ hash ^ self.frames.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                        }
-                        key_expected = false;
-                    } else if self.frames.is_empty() {
-                        return bad("it is not an object", i);
+                    let hash = key_hash(&bytes[i + 1..end]);
+                    self.keys.push(hash);
+                    let Some(frame) = self.frames.last() else { return bad("a key stands outside the object", i) };
+                    if lists == 0 {
+                        scan.shape = (scan.shape.rotate_left(5) ^ hash ^ self.frames.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     }
-                    i = end;
+                    path = frame.path.map(|p| child(p, hash));
+                    slot = path.and_then(|p| self.layout.slot(p));
+                    // What nobody asks for has nothing below it that anybody asks for.
+                    path = path.filter(|_| slot.is_some());
+                    expect = Expect::Colon;
+                    i = end + 1;
                 }
-                b'{' | b'[' => {
-                    if self.frames.is_empty() && (b != b'{' || i != start(bytes)) {
-                        return bad("it is not one object", i);
-                    }
+                (Expect::Colon, b':') => {
+                    expect = Expect::Value;
+                    i += 1;
+                }
+                (Expect::CommaOrEnd, b',') => {
+                    let Some(frame) = self.frames.last() else { return bad("a comma stands outside the object", i) };
+                    expect = if frame.object { Expect::Key } else { Expect::Value };
+                    (path, slot) = (frame.path.filter(|_| frame.entries.is_some()), frame.entries);
+                    i += 1;
+                }
+                (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => {
                     if self.frames.len() == MAX_DEPTH {
                         return Err((Reason::TooDeep, format!("it is nested deeper than {MAX_DEPTH} levels, at byte {i}")));
                     }
-                    lists += usize::from(b == b'[');
-                    key_expected = b == b'{';
-                    self.frames.push(Frame { object: b == b'{', first_key: self.keys.len() });
+                    let object = b == b'{';
+                    let capture = self.met(slot, if object { Kind::Object } else { Kind::List }).map(|s| (s, i as u32));
+                    lists += usize::from(!object);
+                    let below = if object { path } else { path.map(element) };
+                    let entries = if object { None } else { below.and_then(|p| self.layout.slot(p)) };
+                    self.frames.push(Frame { object, first_key: self.keys.len(), path: below, entries, capture });
+                    (path, slot) = (below.filter(|_| entries.is_some()), entries);
+                    expect = if object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
+                    i += 1;
                 }
-                b'}' | b']' => {
+                (Expect::KeyOrEnd | Expect::ValueOrEnd | Expect::CommaOrEnd, b'}' | b']') => {
                     let Some(frame) = self.frames.pop() else { return bad("a bracket closes nothing", i) };
                     if frame.object != (b == b'}') {
                         return bad("a bracket closes another kind", i);
                     }
-                    lists -= usize::from(b == b']');
-                    self.keys.truncate(frame.first_key);
-                    key_expected = false;
-                    if self.frames.is_empty() {
-                        return match bytes[i + 1..].iter().position(|b| !b.is_ascii_whitespace()) {
-                            None => Ok(Scan { shape, duplicate_keys }),
-                            Some(more) => bad("something follows the object", i + 1 + more),
-                        };
+                    i += 1;
+                    if let Some((slot, start)) = frame.capture {
+                        self.captures.push(Capture { row: self.row, slot, start, end: i as u32 });
                     }
+                    lists -= usize::from(!frame.object);
+                    scan.duplicate_keys |= has_twice(&mut self.keys[frame.first_key..]);
+                    self.keys.truncate(frame.first_key);
+                    if self.frames.is_empty() {
+                        let rest = skip_space(bytes, i);
+                        return if rest == bytes.len() { Ok(scan) } else { bad("something follows the object", rest) };
+                    }
+                    expect = Expect::CommaOrEnd;
                 }
-                b',' => key_expected = self.frames.last().is_some_and(|f| f.object),
-                _ if self.frames.is_empty() && !b.is_ascii_whitespace() => return bad("it is not an object", i),
-                _ => {}
+                (Expect::Value | Expect::ValueOrEnd, _) => {
+                    let Some(end) = scalar_end(bytes, i) else { return bad("a value cannot be read", i) };
+                    let kind = if b == b'n' { Kind::Null } else { Kind::Scalar };
+                    if let Some(slot) = self.met(slot, kind) {
+                        self.captures.push(Capture { row: self.row, slot, start: i as u32, end: end as u32 });
+                    }
+                    expect = Expect::CommaOrEnd;
+                    i = end;
+                }
+                (Expect::Key | Expect::KeyOrEnd, _) => return bad("a key was expected", i),
+                (Expect::Colon, _) => return bad("a colon was expected", i),
+                (Expect::CommaOrEnd, _) => return bad("a comma or the end was expected", i),
             }
-            i += 1;
         }
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return bad("it is empty", 0);
+    }
+
+    /// Notes a value of another kind than its slot's; the slot comes back if its value is kept.
+    fn met(&mut self, slot: Option<u16>, kind: Kind) -> Option<u16> {
+        let slot = slot?;
+        let expected = self.layout.expects(slot);
+        if kind == Kind::Null {
+            return None;
         }
-        bad("it is cut short", bytes.len())
+        if expected.kind.is_some_and(|k| k != kind) {
+            self.mismatches.push(Mismatch { row: self.row, slot });
+        }
+        expected.keep.then_some(slot)
     }
 }
 
-fn start(bytes: &[u8]) -> usize {
-    bytes.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0)
+fn skip_space(bytes: &[u8], mut i: usize) -> usize {
+    while bytes.get(i).is_some_and(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t')) {
+        i += 1;
+    }
+    i
 }
 
 /// The index of the closing quote.
@@ -111,4 +216,50 @@ fn string_end(bytes: &[u8], mut from: usize) -> Option<usize> {
         }
         from = at + 2;
     }
+}
+
+/// The index after a string, number or word.
+fn scalar_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let word = |w: &[u8]| bytes[at..].starts_with(w).then(|| at + w.len());
+    match bytes.get(at)? {
+        b'"' => string_end(bytes, at + 1).map(|end| end + 1),
+        b't' => word(b"true"),
+        b'f' => word(b"false"),
+        b'n' => word(b"null"),
+        _ => number_end(bytes, at),
+    }
+}
+
+fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let digits = |from: usize| from + bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let some = |from: usize| Some(digits(from)).filter(|end| *end > from);
+    let mut i = at + usize::from(bytes.get(at) == Some(&b'-'));
+    i = if bytes.get(i) == Some(&b'0') { i + 1 } else { some(i)? };
+    if bytes.get(i) == Some(&b'.') {
+        i = some(i + 1)?;
+    }
+    if matches!(bytes.get(i), Some(b'e' | b'E')) {
+        i = some(i + 1 + usize::from(matches!(bytes.get(i + 1), Some(b'+' | b'-'))))?;
+    }
+    Some(i)
+}
+
+/// Equal for equal keys, however they are escaped.
+fn key_hash(raw: &[u8]) -> u64 {
+    if memchr::memchr(b'\\', raw).is_some() {
+        let quoted = [b"\"", raw, b"\""].concat();
+        if let Ok(Value::String(key)) = serde_json::from_slice(&quoted) {
+            return xxh3_64(key.as_bytes());
+        }
+    }
+    xxh3_64(raw)
+}
+
+/// Whether a hash is there twice; the order may change. Never quadratic in what a source sends.
+fn has_twice(keys: &mut [u64]) -> bool {
+    if keys.len() <= 24 {
+        return keys.iter().enumerate().any(|(i, k)| keys[..i].contains(k));
+    }
+    keys.sort_unstable();
+    keys.windows(2).any(|w| w[0] == w[1])
 }

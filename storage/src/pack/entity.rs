@@ -11,6 +11,8 @@ use crate::table::schemas::{change_columns, column, instant, silver_system_colum
 
 /// The id of a pack's first column.
 const FIRST_FIELD_ID: i32 = 1_000;
+/// What a list's element has more than its column: a column added at the end moves no other id.
+const ELEMENT_ID: i32 = 1_000_000;
 
 /// A field's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +71,21 @@ pub struct Transform {
 /// A sum of money picked from several fields, converted by dated rates.
 #[derive(Clone, Debug)]
 pub struct FirstOf {
-    /// Indexes of decimal fields, with what each is multiplied by.
-    pub choices: Vec<(usize, Option<Times>)>,
-    /// Index of the field with the currency's code.
-    pub currency: Option<usize>,
+    /// In the order of preference.
+    pub choices: Vec<Choice>,
     /// Index of the date field that picks the rate.
     pub rates_at: Option<usize>,
+}
+
+/// One sum that may be picked.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Index of a decimal field.
+    pub field: usize,
+    /// What it is multiplied by.
+    pub times: Option<Times>,
+    /// Index of the field with its currency's code; none: it is in the pack's currency.
+    pub currency: Option<usize>,
 }
 
 /// A multiplier: an integer field, or a default where it has no value.
@@ -271,6 +282,14 @@ impl Entity {
         &self.known
     }
 
+    /// The oldest that its newest record may be, in microseconds, by each freshness rule's name.
+    pub fn freshness(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.rules.iter().filter_map(|r| match r.check {
+            RuleCheck::MaxAge(us) => Some((r.name.as_str(), us)),
+            _ => None,
+        })
+    }
+
     /// Rates of currencies.
     pub fn rates(&self) -> &CurrencyRates {
         &self.rates
@@ -293,10 +312,9 @@ impl Entity {
     }
 
     fn columns(&self) -> impl Iterator<Item = (&FieldDef, Field)> {
-        let list_ids = FIRST_FIELD_ID + self.fields.len() as i32;
-        self.fields.iter().enumerate().map(move |(i, d)| {
-            let data_type = d.kind.arrow(list_ids + i as i32);
-            let mut field = column(FIRST_FIELD_ID + i as i32, &d.name, data_type, true);
+        self.fields.iter().enumerate().map(|(i, d)| {
+            let id = FIRST_FIELD_ID + i as i32;
+            let mut field = column(id, &d.name, d.kind.arrow(ELEMENT_ID + id), true);
             let mut metadata = field.metadata().clone();
             if !d.description.is_empty() {
                 metadata.insert("description".into(), d.description.clone());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_yaml_ng::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -10,7 +11,8 @@ pub(super) struct RawPack {
     pub pack: String,
     #[serde(default)]
     pub rates: BTreeMap<String, Vec<RawRate>>,
-    pub entities: Vec<RawEntity>,
+    /// Read one by one, so that every fault is told.
+    pub entities: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -30,9 +32,9 @@ pub(super) struct RawEntity {
     pub version: Option<RawVersion>,
     pub partition: Option<String>,
     pub operation: Option<RawOperation>,
-    pub fields: Vec<RawField>,
+    pub fields: Vec<Value>,
     #[serde(default)]
-    pub rules: Vec<RawRule>,
+    pub rules: Vec<Value>,
     #[serde(default)]
     pub known: Vec<String>,
 }
@@ -59,7 +61,7 @@ pub(super) struct RawOperation {
     pub delete: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawField {
     pub name: String,
@@ -89,6 +91,7 @@ pub(super) struct RawChoice {
     pub field: String,
     pub times: Option<String>,
     pub times_default: Option<i64>,
+    pub currency: Option<String>,
 }
 
 #[derive(Deserialize)]

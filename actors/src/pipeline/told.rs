@@ -1,0 +1,79 @@
+//! Each record's key, version and operation: what the source told, else what stands in the record.
+//! Decided record by record, so that records check out the same however they are batched.
+
+use arrow_array::{Array, Int64Array, StringArray};
+use arrow_schema::ArrowError;
+use lakewright_storage::pack::{Entity, VersionType};
+
+use super::entity::Records;
+use super::extract::texts;
+use super::reject::{Reason, Reject};
+use super::row_state::RowState;
+use super::{parse, Context};
+use crate::connectors::{OP_DELETE, OP_UPSERT};
+
+/// The keys; a record without one is refused.
+pub fn keys(entity: &Entity, r: &Records<'_>, rows: &mut RowState) -> Result<StringArray, ArrowError> {
+    let own = texts(r.decoded, entity.key())?;
+    let keys: StringArray = match r.keys {
+        None => own,
+        Some(told) => (0..own.len())
+            .map(|row| if told.is_valid(row) { Some(told.value(row)) } else { own.is_valid(row).then(|| own.value(row)) })
+            .collect(),
+    };
+    for row in (0..keys.len()).filter(|row| keys.is_null(*row) || keys.value(*row).is_empty()) {
+        if !rows.is_rejected(row) {
+            rows.reject(
+                row,
+                Reject { reason: Reason::Schema, detail: format!("the key {} has no value", entity.key()), rule: Some("key".into()) },
+            );
+        }
+    }
+    Ok(keys)
+}
+
+/// 0: upsert, 1: delete. A record deletes if the source or the record itself says so.
+pub fn operations(entity: &Entity, r: &Records<'_>) -> Result<Vec<i8>, ArrowError> {
+    let mut out = match r.operations {
+        Some(told) => told.to_vec(),
+        None => vec![OP_UPSERT; r.json.len()],
+    };
+    if let Some(operation) = entity.operation() {
+        let values = texts(r.decoded, &operation.path)?;
+        for (row, op) in out.iter_mut().enumerate() {
+            if values.is_valid(row) && operation.delete.iter().any(|d| d == values.value(row)) {
+                *op = OP_DELETE;
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The versions; a record that should tell its own and does not is refused.
+pub fn versions(entity: &Entity, context: &Context, r: &Records<'_>, rows: &mut RowState) -> Result<Int64Array, ArrowError> {
+    let own = match entity.version() {
+        Some((path, kind)) => Some((path, kind, texts(r.decoded, path)?)),
+        None => None,
+    };
+    let version = |row: usize| {
+        if let Some(told) = r.versions.filter(|v| v.is_valid(row)) {
+            return told.value(row);
+        }
+        let Some((path, kind, text)) = &own else { return context.scan };
+        let value = if text.is_valid(row) { text.value(row) } else { "" };
+        let parsed = match kind {
+            VersionType::Timestamp => parse::timestamp(value),
+            VersionType::Int => parse::int(value),
+        };
+        let detail = match parsed {
+            Ok(Some(version)) => return version,
+            Ok(None) => format!("the version {path} has no value"),
+            Err((_, why)) => format!("the version {path} {why}: {:?}", value.chars().take(100).collect::<String>()),
+        };
+        if !rows.is_rejected(row) {
+            rows.reject(row, Reject { reason: Reason::Schema, detail, rule: Some("version".into()) });
+        }
+        0
+    };
+    Ok(Int64Array::from_iter_values((0..r.json.len()).map(version)))
+}
