@@ -47,7 +47,7 @@ soak-catalog: ## An hour of SIGKILLs against catalog commits (SOAK_SECONDS sets 
 	@cargo build -p lakewright-node --bin lakewright
 	@$(VENV)/bin/python tests/tools/soak_catalog.py --seconds $${SOAK_SECONDS:-3600}
 
-soak-crash: ## 60 kills over 100,000 records, compared with an oracle (about 10 minutes)
+soak-crash: ## Over 60 kills over 100,000 records, compared with an oracle (about 5 minutes)
 	@tests/tools/setup.sh python
 	@cargo build -p lakewright-node --bin lakewright
-	@LAKEWRIGHT_CRASH_RECORDS=100000 LAKEWRIGHT_CRASH_KILLS=60 $(VENV)/bin/python -m pytest -q -s tests/python/crash_test.py
+	@LAKEWRIGHT_CRASH_RECORDS=100000 LAKEWRIGHT_CRASH_KILLS=80 $(VENV)/bin/python -m pytest -q -s tests/python/crash_test.py

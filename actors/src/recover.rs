@@ -1,11 +1,11 @@
 //! Batches rebuilt from Bronze: what a hand-over has lost is read and checked again, with the
 //! pack version of its commit, and comes out the same.
 
+use futures::TryStreamExt as _;
 use lakewright_proto::{TableId, TenantId};
 use lakewright_storage::catalog::keyspace::{Runs, Shards};
 use lakewright_storage::catalog::records::{BronzeCommit, BronzeSource, Run, Shard};
 use lakewright_storage::catalog::Read as _;
-use futures::TryStreamExt as _;
 use lakewright_storage::parquet::FileReader;
 use lakewright_storage::table::DataFile;
 

@@ -21,7 +21,13 @@ use crate::services::{now_us, Services};
 pub const MAX_ADDRESSES: usize = 100_000;
 
 /// Checks the records at these addresses again, as a new run.
-pub async fn replay(services: &Arc<Services>, principal: &str, tenant: TenantId, of: RunId, addresses: &[RecordAddress]) -> Result<RunId, Error> {
+pub async fn replay(
+    services: &Arc<Services>,
+    principal: &str,
+    tenant: TenantId,
+    of: RunId,
+    addresses: &[RecordAddress],
+) -> Result<RunId, Error> {
     if addresses.is_empty() || addresses.len() > MAX_ADDRESSES {
         let message = format!("a replay takes 1 to {MAX_ADDRESSES} dead letters, not {}; narrow the choice", addresses.len());
         return Err(Error::new(ErrorCode::InvalidArgument, message));
@@ -59,7 +65,12 @@ pub async fn replay(services: &Arc<Services>, principal: &str, tenant: TenantId,
     outcome.map(|()| run).map_err(|e| Error::new(ErrorCode::Unavailable, format!("replay run {run} failed: {e}")))
 }
 
-async fn replay_shards(services: &Arc<Services>, tenant: TenantId, run: RunId, by_shard: BTreeMap<ShardId, Vec<u64>>) -> Result<(), WorkError> {
+async fn replay_shards(
+    services: &Arc<Services>,
+    tenant: TenantId,
+    run: RunId,
+    by_shard: BTreeMap<ShardId, Vec<u64>>,
+) -> Result<(), WorkError> {
     for (id, mut offsets) in by_shard {
         offsets.sort_unstable();
         offsets.dedup();

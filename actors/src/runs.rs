@@ -5,8 +5,8 @@ use std::sync::Arc;
 use lakewright_proto::{Error, ErrorCode, Layer, RunId, TableId, TenantId};
 use lakewright_storage::catalog::command::{Command, TableSpec};
 use lakewright_storage::catalog::records::{Connector as Record, RunMode};
-use lakewright_storage::query::encode_schema;
 use lakewright_storage::paths;
+use lakewright_storage::query::encode_schema;
 use lakewright_storage::table::schemas;
 
 use crate::services::Services;
@@ -21,6 +21,10 @@ pub async fn start(
     mode: RunMode,
     trigger: &str,
 ) -> Result<RunId, Error> {
+    if services.catalog.view().pinned_packs(record.tenant_id).map_err(Error::from)?.is_empty() {
+        let message = "the tenant uses no pack, so nothing says what its records mean; `lakewright pack load DIR --pin --tenant SLUG`";
+        return Err(Error::new(ErrorCode::InvalidArgument, message));
+    }
     let source = build_source(services, record)?;
     let unreachable = |e: crate::connectors::SourceError| Error::new(ErrorCode::Unavailable, format!("source of {:?}: {e}", record.name));
     let stream = match stream {
@@ -30,7 +34,10 @@ pub async fn start(
             match (streams.pop(), streams.is_empty()) {
                 (Some(only), true) => only.name,
                 (Some(_), false) => {
-                    return Err(Error::new(ErrorCode::InvalidArgument, format!("{:?} has several streams; name one with --stream", record.name)))
+                    return Err(Error::new(
+                        ErrorCode::InvalidArgument,
+                        format!("{:?} has several streams; name one with --stream", record.name),
+                    ))
                 }
                 (None, _) => return Err(Error::new(ErrorCode::NotFound, format!("{:?} offers no stream yet", record.name))),
             }

@@ -35,12 +35,7 @@ pub fn engine(parts: &Parts, flight_address: SocketAddr) -> Result<QueryEngine, 
 }
 
 /// Serves Flight SQL until the node stops.
-pub async fn serve(
-    parts: FlightParts,
-    tls: Option<ServerTlsConfig>,
-    listener: TcpListener,
-    stop: CancellationToken,
-) {
+pub async fn serve(parts: FlightParts, tls: Option<ServerTlsConfig>, listener: TcpListener, stop: CancellationToken) {
     if let Err(e) = lakewright_flight::serve(listener, tls, parts, stop.cancelled_owned()).await {
         tracing::error!(error = %e, "flight sql has ended");
     }

@@ -45,11 +45,7 @@ async fn serve(config: Config) -> Result<(), Error> {
     let admin_listener = bind("admin.listen", config.admin.listen).await?;
     let flight_listener = bind("flight.listen", config.flight.listen).await?;
     let metrics_listener = bind("metrics.listen", config.metrics.listen).await?;
-    let addresses = Addresses {
-        admin: local(&admin_listener)?,
-        flight: local(&flight_listener)?,
-        metrics: local(&metrics_listener)?,
-    };
+    let addresses = Addresses { admin: local(&admin_listener)?, flight: local(&flight_listener)?, metrics: local(&metrics_listener)? };
     let stop = CancellationToken::new();
     let tls = tls::server_tls(&config.tls)?;
     let parts = start(config).await?;
@@ -136,7 +132,9 @@ impl Addresses {
         let path = parts.config.node.data_dir.join("addresses.json");
         let draft = path.with_extension("json.new");
         let text = serde_json::to_string(&map).map_err(|e| failed("writing addresses", e))?;
-        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).map_err(|e| failed(&format!("writing {}", path.display()), e))
+        std::fs::write(&draft, text)
+            .and_then(|()| std::fs::rename(&draft, &path))
+            .map_err(|e| failed(&format!("writing {}", path.display()), e))
     }
 }
 

@@ -24,7 +24,10 @@ const MAX_LINE: u64 = 4096;
 pub fn bind(path: &Path) -> Result<UnixListener, Error> {
     let failed = |e: io::Error| Error::new(ErrorCode::Unavailable, format!("the socket {} cannot be opened: {e}", path.display()));
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(Error::new(ErrorCode::AlreadyExists, format!("another node answers at {}: each needs its own node.data_dir", path.display())));
+        return Err(Error::new(
+            ErrorCode::AlreadyExists,
+            format!("another node answers at {}: each needs its own node.data_dir", path.display()),
+        ));
     }
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),

@@ -231,12 +231,9 @@ fn parse(key: &str) -> Option<Key> {
         ["silver", t, e, "_index", file] => {
             Key::Silver { tenant: tenant(t)?, entity: name(e, "entity")?, part: SilverPart::Index, file: file_id(file, "run")? }
         }
-        ["silver", t, e, "_deletes", file] => Key::Silver {
-            tenant: tenant(t)?,
-            entity: name(e, "entity")?,
-            part: SilverPart::DeletionVector,
-            file: file_id(file, "puffin")?,
-        },
+        ["silver", t, e, "_deletes", file] => {
+            Key::Silver { tenant: tenant(t)?, entity: name(e, "entity")?, part: SilverPart::DeletionVector, file: file_id(file, "puffin")? }
+        }
         ["silver", t, e, y, m, file] => {
             let (entity, mo) = (name(e, "entity")?, month(y, m)?);
             let (entity, part) = match entity.strip_suffix("__changes") {

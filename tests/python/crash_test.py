@@ -21,7 +21,7 @@ def test_nothing_is_lost_or_doubled_when_the_process_is_killed(tmp_path):
     whole, truth_file = tmp_path / "all.ndjson", tmp_path / "truth.ndjson"
     truth = generate(whole, RECORDS, seed=SEED, truth=truth_file, dup=0.05, upd=0.20, bad=0.01, late=0.02, delete=0.03, reinsert=0.015)
     pieces = cut(whole, tmp_path, KILLS)
-    node = Node(tmp_path, settings=["catalog.snapshot_entries=20", "ingest.silver_commit_interval=200ms", "ingest.commit_interval=100ms",
+    node = Node(tmp_path, settings=["catalog.snapshot_entries=100", "ingest.silver_commit_interval=200ms", "ingest.commit_interval=100ms",
                                     "ingest.batch_rows=200"])
     node.start()
     node.setup()
@@ -31,13 +31,16 @@ def test_nothing_is_lost_or_doubled_when_the_process_is_killed(tmp_path):
         point = POINTS[i] if i < len(POINTS) else r.choice(POINTS + ["random"] * len(POINTS))
         node.kill()
         piece.rename(node.source / piece.name)
-        armed = None if point == "random" else f"{point}:{1 if i < len(POINTS) else r.randint(1, 3)}"
+        once = i < len(POINTS) or point == "catalog.snapshot.written"
+        armed = None if point == "random" else f"{point}:{1 if once else r.randint(1, 3)}"
         if node.start(crash_at=armed):
             try:
                 node.run(check=False)
             except (AssertionError, OSError, ValueError):
                 pass  # the node died while it was asked
-            if armed is None:
+            if point == "catalog.snapshot.written":
+                propose_until_dead(node)
+            elif armed is None:
                 time.sleep(r.uniform(0, 0.7))  # a random instant is what this waits for
                 node.kill()
             else:
@@ -59,6 +62,18 @@ def test_nothing_is_lost_or_doubled_when_the_process_is_killed(tmp_path):
     node.start()
     compare(node, truth, truth_file)
     node.kill()
+
+
+def propose_until_dead(node):
+    """A snapshot is cut after a number of log entries: proposes until one is, and the node dies of it."""
+    admin = (node.data / "admin.token").read_text().strip()
+    for i in range(300):
+        try:
+            node.cli("tenant", "create", f"filler-{node.starts}-{i}", token=admin, check=False)
+        except OSError:
+            pass
+        if not node.alive():
+            return
 
 
 def died_or_done(node, seconds):

@@ -57,7 +57,7 @@ class Node:
         return True
 
     def tail(self, n=30):
-        return "\n".join((self.dir / "node.log").read_text(errors="replace").splitlines()[-n:])
+        return "\n".join((self.dir / "node.log").read_text(errors="replace").splitlines()[-n:])[:20_000]
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -112,7 +112,7 @@ class Node:
         return run_id(done.stdout)
 
     def get_run(self, run, slug="acme"):
-        return self.json("run", "get", "--tenant", slug, run)
+        return self.json("run", "show", "--tenant", slug, run)
 
     def settled(self, run, slug="acme", seconds=120):
         """Waits until a run is over; answers it."""

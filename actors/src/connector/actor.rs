@@ -64,7 +64,12 @@ impl Actor for ConnectorActor {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<ConnectorMsg>, message: ConnectorMsg, state: &mut ConnectorState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<ConnectorMsg>,
+        message: ConnectorMsg,
+        state: &mut ConnectorState,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             ConnectorMsg::Desired(runs) => state.reconcile(runs),
             ConnectorMsg::ShardEnded { run, shard, end } => state.shard_ended(run, shard, end),

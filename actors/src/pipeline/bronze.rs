@@ -93,7 +93,8 @@ pub fn from_source(batch: &RawBatch, shard: u64, first_offset: u64, ingested_at:
 
 /// Takes rows of Bronze.
 pub fn from_rows(batch: &RecordBatch) -> Result<Input, ArrowError> {
-    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("Bronze rows have no column {name}")));
+    let column =
+        |name: &str| batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("Bronze rows have no column {name}")));
     let texts = |name: &str| -> Result<StringArray, ArrowError> { Ok(column(name)?.as_string::<i32>().clone()) };
     let longs = |name: &str| -> Result<Int64Array, ArrowError> { Ok(column(name)?.as_primitive::<Int64Type>().clone()) };
     let shards = longs("_shard")?;

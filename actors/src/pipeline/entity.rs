@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow::compute::take;
 use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
-use arrow_array::{
-    Array, ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
-};
+use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use lakewright_storage::catalog::records::EntityCounts;
 use lakewright_storage::pack::{Entity, FieldSource, KeyScope, VersionType};
@@ -77,7 +75,14 @@ pub struct Checked {
 }
 
 /// Checks and types the records for one entity.
-pub fn check(entity: &Entity, schema: &SchemaRef, context: &Context, pack: &str, extra: &mut Extra, r: &Records<'_>) -> Result<Checked, ArrowError> {
+pub fn check(
+    entity: &Entity,
+    schema: &SchemaRef,
+    context: &Context,
+    pack: &str,
+    extra: &mut Extra,
+    r: &Records<'_>,
+) -> Result<Checked, ArrowError> {
     let len = r.json.len();
     let operations = operations(entity, r)?;
     let mut rows = RowState::new(r.rejects.clone(), operations.iter().map(|o| *o == 1).collect());
@@ -87,7 +92,10 @@ pub fn check(entity: &Entity, schema: &SchemaRef, context: &Context, pack: &str,
         None => extract::texts(r.decoded, entity.key())?,
     };
     for row in (0..len).filter(|row| keys.is_null(*row) || keys.value(*row).is_empty()) {
-        rows.reject(row, Reject { reason: Reason::Schema, detail: format!("the key {} has no value", entity.key()), rule: Some("key".into()) });
+        rows.reject(
+            row,
+            Reject { reason: Reason::Schema, detail: format!("the key {} has no value", entity.key()), rule: Some("key".into()) },
+        );
     }
     let versions = versions(entity, context, r, &mut rows)?;
     let scopes = match entity.scope() {
@@ -212,7 +220,10 @@ fn versions(entity: &Entity, context: &Context, r: &Records<'_>, rows: &mut RowS
         out.push(match parsed {
             Ok(Some(v)) => v,
             Ok(None) => {
-                rows.reject(row, Reject { reason: Reason::Schema, detail: format!("the version {path} has no value"), rule: Some("version".into()) });
+                rows.reject(
+                    row,
+                    Reject { reason: Reason::Schema, detail: format!("the version {path} has no value"), rule: Some("version".into()) },
+                );
                 0
             }
             Err((_, why)) => {
@@ -237,7 +248,13 @@ fn partition(entity: &Entity, r: &Records<'_>) -> Result<TimestampMicrosecondArr
     Ok(TimestampMicrosecondArray::from_iter_values((0..text.len()).map(value)).with_timezone("UTC"))
 }
 
-fn ids<'a>(entity: &Entity, context: &Context, keys: &StringArray, scope: impl Fn(usize) -> &'a str, len: usize) -> Result<FixedSizeBinaryArray, ArrowError> {
+fn ids<'a>(
+    entity: &Entity,
+    context: &Context,
+    keys: &StringArray,
+    scope: impl Fn(usize) -> &'a str,
+    len: usize,
+) -> Result<FixedSizeBinaryArray, ArrowError> {
     let mut builder = FixedSizeBinaryBuilder::with_capacity(len, 16);
     let mut name = Vec::with_capacity(128);
     for row in 0..len {

@@ -49,7 +49,9 @@ impl Extra {
             lakewright_storage::pack::KeyScope::Path(p) => Some(p),
             lakewright_storage::pack::KeyScope::Connector => None,
         };
-        for path in scope.into_iter().chain(entity.version().map(|v| v.0)).chain(entity.partition()).chain(entity.operation().map(|o| &o.path)) {
+        for path in
+            scope.into_iter().chain(entity.version().map(|v| v.0)).chain(entity.partition()).chain(entity.operation().map(|o| &o.path))
+        {
             known.add(path.field_names());
         }
         for field in entity.fields() {

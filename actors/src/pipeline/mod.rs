@@ -160,7 +160,13 @@ impl Pipeline {
         out
     }
 
-    fn output(&self, input: &Input, bronze: RecordBatch, checked_at: i64, poison: BTreeMap<usize, Reject>) -> Result<PipelineOutput, ArrowError> {
+    fn output(
+        &self,
+        input: &Input,
+        bronze: RecordBatch,
+        checked_at: i64,
+        poison: BTreeMap<usize, Reject>,
+    ) -> Result<PipelineOutput, ArrowError> {
         let n = input.payload.len();
         let mut rejects = poison;
         let json = texts::records(input, &mut rejects);

@@ -14,7 +14,13 @@ use super::typed::{dates, decimals, ints};
 const RATE: i128 = 100_000_000;
 
 /// The column of a `first_of` field, from columns that are read already.
-pub fn column(def: &FieldDef, sum: &FirstOf, rates: &CurrencyRates, columns: &[ArrayRef], rows: &mut RowState) -> Result<ArrayRef, ArrowError> {
+pub fn column(
+    def: &FieldDef,
+    sum: &FirstOf,
+    rates: &CurrencyRates,
+    columns: &[ArrayRef],
+    rows: &mut RowState,
+) -> Result<ArrayRef, ArrowError> {
     let FieldType::Decimal { precision, scale } = def.kind else {
         return Err(ArrowError::SchemaError(format!("column {} picks sums of money and is no decimal", def.name)));
     };

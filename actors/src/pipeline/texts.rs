@@ -41,9 +41,8 @@ fn record(input: &Input, row: usize, header: &mut (String, Vec<String>)) -> Resu
         let detail = format!("it is {length} bytes long, more than the connector's max_record_bytes; only its head is kept");
         return Err(Reject::new(Reason::Oversize, detail));
     }
-    let text = simdutf8::compat::from_utf8(bytes).map_err(|e| {
-        Reject::new(Reason::InvalidUtf8, format!("its bytes are not UTF-8 from byte {} on", e.valid_up_to()))
-    })?;
+    let text = simdutf8::compat::from_utf8(bytes)
+        .map_err(|e| Reject::new(Reason::InvalidUtf8, format!("its bytes are not UTF-8 from byte {} on", e.valid_up_to())))?;
     let Some(names) = format.strip_prefix(CSV) else { return Ok(text.to_owned()) };
     if header.0 != names {
         let parsed = serde_json::from_str(names).map_err(|e| Reject::new(Reason::Internal, format!("its header cannot be read: {e}")))?;

@@ -20,7 +20,9 @@ pub fn desired(view: &View<'_>) -> Result<Desired> {
         let mut wanted = TenantDesired::default();
         if tenant.status == Status::Active {
             for ((_, connector, stream), run) in view.scan::<OpenRuns>(&id)? {
-                let (Some(record), Some(run)) = (view.get::<Connectors>(&(id, connector))?, view.get::<Runs>(&(id, run))?) else { continue };
+                let (Some(record), Some(run)) = (view.get::<Connectors>(&(id, connector))?, view.get::<Runs>(&(id, run))?) else {
+                    continue;
+                };
                 if record.status != ConnectorStatus::Active {
                     continue;
                 }

@@ -9,11 +9,11 @@ use arrow_schema::SchemaRef;
 use lakewright_proto::{CommitSeq, FileId, Layer, RunId, ShardEpoch, SourcePosition, TableId};
 use lakewright_storage::catalog::command::{Command, CommitBronze, Reply};
 use lakewright_storage::catalog::records::{EntityCounts, Shard};
+use lakewright_storage::crash;
 use lakewright_storage::object::Store;
 use lakewright_storage::parquet::{FileWriter, Footer, Owner, Profile, Span};
 use lakewright_storage::paths::{Day, Key, Month};
 use lakewright_storage::table::{schemas, DataFile, StreamCounts};
-use lakewright_storage::crash;
 use tokio::sync::{mpsc, watch};
 
 use super::state::{is_due, Gathered, Pressure};
@@ -114,7 +114,13 @@ impl Open {
         self.gathered.since.map_or_else(|| Instant::now() + interval * 120, |since| since + interval)
     }
 
-    async fn gather(&mut self, output: PipelineOutput, position: SourcePosition, ingested_at: i64, permit: Permit) -> Result<(), WorkError> {
+    async fn gather(
+        &mut self,
+        output: PipelineOutput,
+        position: SourcePosition,
+        ingested_at: i64,
+        permit: Permit,
+    ) -> Result<(), WorkError> {
         let tenant = self.shard.tenant_id;
         if self.gathered.records == 0 {
             self.ingested_at = ingested_at;

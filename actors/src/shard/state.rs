@@ -23,7 +23,14 @@ pub(super) enum Pressure {
 }
 
 /// Whether to commit now.
-pub(super) fn is_due(gathered: &Gathered, pressure: Pressure, now: Instant, commit_bytes: usize, commit_rows: u64, interval: Duration) -> bool {
+pub(super) fn is_due(
+    gathered: &Gathered,
+    pressure: Pressure,
+    now: Instant,
+    commit_bytes: usize,
+    commit_rows: u64,
+    interval: Duration,
+) -> bool {
     if gathered.records == 0 {
         return false;
     }

@@ -189,7 +189,8 @@ impl TenantState {
 /// The source of a connector's record, its secrets put back in place.
 pub fn build_source(services: &Services, record: &Record) -> Result<Arc<dyn Connector>, Error> {
     let kind = services.kinds.iter().find(|k| k.name() == record.kind);
-    let kind = kind.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, format!("this node knows no connector kind {:?}", record.kind)))?;
+    let kind =
+        kind.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, format!("this node knows no connector kind {:?}", record.kind)))?;
     let mut config: serde_json::Value = serde_json::from_str(&record.config_json)
         .map_err(|e| Error::new(ErrorCode::DataLoss, format!("the configuration of {:?} is not JSON: {e}", record.name)))?;
     for field in kind.secret_keys() {

@@ -47,9 +47,7 @@ impl AdminService {
         } else {
             view.tenant_by_slug(name).map_err(Error::from)?
         };
-        found
-            .filter(|t| t.id == principal.tenant_id || principal.is_system_admin)
-            .ok_or_else(|| not_found(format_args!("tenant {name:?}")))
+        found.filter(|t| t.id == principal.tenant_id || principal.is_system_admin).ok_or_else(|| not_found(format_args!("tenant {name:?}")))
     }
 
     /// Proposes a command for a caller. A request id makes repeats harmless.

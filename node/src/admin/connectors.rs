@@ -106,7 +106,8 @@ impl AdminService {
         let r = request.into_inner();
         let mut connector = self.connector(caller.tenant.id, &r.connector)?;
         if r.if_version != 0 && r.if_version != connector.version {
-            let message = format!("connector {:?} is at version {}, not {}; read it again", connector.name, connector.version, r.if_version);
+            let message =
+                format!("connector {:?} is at version {}, not {}; read it again", connector.name, connector.version, r.if_version);
             return Err(Error::new(ErrorCode::Conflict, message));
         }
         let kind = Arc::clone(self.kind(&connector.kind)?);

@@ -147,7 +147,8 @@ impl AdminService {
                         entry.action = pb::PackPlanAction::AddColumns as i32;
                     } else {
                         entry.action = pb::PackPlanAction::Refused as i32;
-                        entry.reason = "a column vanishes or changes its type while the table has rows; give the new field another name".into();
+                        entry.reason =
+                            "a column vanishes or changes its type while the table has rows; give the new field another name".into();
                     }
                 }
             }

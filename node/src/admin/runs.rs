@@ -39,7 +39,8 @@ impl AdminService {
         };
         let streams = if r.stream.is_empty() {
             let source = build_source(self.services(), &record)?;
-            let found = source.discover().await.map_err(|e| Error::new(ErrorCode::Unavailable, format!("connector {:?}: {e}", record.name)))?;
+            let found =
+                source.discover().await.map_err(|e| Error::new(ErrorCode::Unavailable, format!("connector {:?}: {e}", record.name)))?;
             found.into_iter().map(|s| s.name).collect()
         } else {
             vec![r.stream.clone()]
@@ -159,4 +160,3 @@ fn progress(run: &Run, estimate: Option<(u64, u64)>) -> pb::RunProgress {
         error: run.error.clone().unwrap_or_default(),
     }
 }
-

@@ -67,7 +67,14 @@ impl AdminService {
         self.raft.state()
     }
 
-    pub(super) fn seal(&self, tenant: TenantId, connector: ConnectorId, field: &str, version: u32, secret: &str) -> Result<SealedSecret, Error> {
+    pub(super) fn seal(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        field: &str,
+        version: u32,
+        secret: &str,
+    ) -> Result<SealedSecret, Error> {
         let purpose = Purpose::ConnectorField { tenant, connector, field, version };
         Ok(SealedSecret { sealed: self.secrets.seal(purpose, secret.as_bytes())?, version })
     }
@@ -156,7 +163,10 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.test_connector_(request).await)
     }
 
-    async fn discover_connector(&self, request: Request<pb::DiscoverConnectorRequest>) -> Result<Response<pb::DiscoverConnectorResponse>, Status> {
+    async fn discover_connector(
+        &self,
+        request: Request<pb::DiscoverConnectorRequest>,
+    ) -> Result<Response<pb::DiscoverConnectorResponse>, Status> {
         answer(self.discover_connector_(request).await)
     }
 
@@ -224,15 +234,24 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.compact_table_(request).await)
     }
 
-    async fn list_quality_scores(&self, request: Request<pb::ListQualityScoresRequest>) -> Result<Response<pb::ListQualityScoresResponse>, Status> {
+    async fn list_quality_scores(
+        &self,
+        request: Request<pb::ListQualityScoresRequest>,
+    ) -> Result<Response<pb::ListQualityScoresResponse>, Status> {
         answer(self.quality_scores_(request).await)
     }
 
-    async fn list_quality_results(&self, request: Request<pb::ListQualityResultsRequest>) -> Result<Response<pb::ListQualityResultsResponse>, Status> {
+    async fn list_quality_results(
+        &self,
+        request: Request<pb::ListQualityResultsRequest>,
+    ) -> Result<Response<pb::ListQualityResultsResponse>, Status> {
         answer(self.quality_results_(request).await)
     }
 
-    async fn list_dead_letters(&self, request: Request<pb::ListDeadLettersRequest>) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListDeadLettersRequest>,
+    ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
         answer(self.list_dead_letters_(request).await)
     }
 
@@ -240,7 +259,10 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.get_dead_letter_(request).await)
     }
 
-    async fn replay_dead_letters(&self, request: Request<pb::ReplayDeadLettersRequest>) -> Result<Response<pb::ReplayDeadLettersResponse>, Status> {
+    async fn replay_dead_letters(
+        &self,
+        request: Request<pb::ReplayDeadLettersRequest>,
+    ) -> Result<Response<pb::ReplayDeadLettersResponse>, Status> {
         answer(self.replay_dead_letters_(request).await)
     }
 

@@ -30,7 +30,9 @@ impl AdminService {
         let mut found = all.into_iter().filter(|t| t.name == plain && layer.is_none_or(|l| l == t.layer.as_str()));
         match (found.next(), found.next()) {
             (Some(table), None) => Ok(table),
-            (Some(_), Some(_)) => Err(Error::new(ErrorCode::InvalidArgument, format!("several layers have a table {plain:?}; write LAYER.NAME"))),
+            (Some(_), Some(_)) => {
+                Err(Error::new(ErrorCode::InvalidArgument, format!("several layers have a table {plain:?}; write LAYER.NAME")))
+            }
             (None, _) => Err(not_found(format_args!("table {name:?}"))),
         }
     }
@@ -81,7 +83,9 @@ impl AdminService {
         let mut answer = pb::VerifyTableResponse::default();
         for bucket in 0..table.buckets {
             let state = self.services().catalog.view().bucket_state(table.id, bucket).map_err(Error::from)?;
-            let report = verify::verify(&self.services().store, &self.services().blocks, table.tenant_id, &table.subject, &state).await.map_err(Error::from)?;
+            let report = verify::verify(&self.services().store, &self.services().blocks, table.tenant_id, &table.subject, &state)
+                .await
+                .map_err(Error::from)?;
             answer.files_checked += report.files;
             answer.rows_checked += report.rows;
             answer.keys_checked += report.keys;

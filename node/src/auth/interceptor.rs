@@ -20,7 +20,10 @@ impl AuthInterceptor {
 impl Interceptor for AuthInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let header = request.metadata().get("authorization").and_then(|v| v.to_str().ok()).ok_or_else(|| {
-            Error::new(ErrorCode::Unauthenticated, "there is no token: show `authorization: Bearer lw_...` (the CLI takes --token or LAKEWRIGHT_TOKEN)")
+            Error::new(
+                ErrorCode::Unauthenticated,
+                "there is no token: show `authorization: Bearer lw_...` (the CLI takes --token or LAKEWRIGHT_TOKEN)",
+            )
         })?;
         let principal = self.0.header(header)?;
         request.extensions_mut().insert(principal);

@@ -206,10 +206,7 @@ pub fn authorize(principal: &Principal, action: Action, tenant: TenantId) -> Res
     if principal.tenant_id != tenant && !principal.is_system_admin {
         return Err(Error::new(ErrorCode::NotFound, "there is no such tenant, or it is not yours to see"));
     }
-    Err(Error::new(
-        ErrorCode::PermissionDenied,
-        format!("{} may not {}: {}", principal.email, action.describe(), who_may(action)),
-    ))
+    Err(Error::new(ErrorCode::PermissionDenied, format!("{} may not {}: {}", principal.email, action.describe(), who_may(action))))
 }
 
 fn who_may(action: Action) -> String {

@@ -38,8 +38,24 @@ fn record(secret: &TokenSecret, tenant: TenantId, roles: &[Role]) -> TokenRecord
     let slug = if tenant == SYSTEM { "system" } else { "acme" };
     TokenRecord {
         hash: secret.hash(),
-        token: Token { id: TokenId(Uuid::from_u128(4)), tenant_id: tenant, user_id, name: "t".into(), created_at: 0, expires_at: None, revoked_at: None },
-        user: User { id: user_id, tenant_id: tenant, email: "ann@acme.com".into(), display_name: "Ann".into(), roles: roles.to_vec(), status: Status::Active, created_at: 0 },
+        token: Token {
+            id: TokenId(Uuid::from_u128(4)),
+            tenant_id: tenant,
+            user_id,
+            name: "t".into(),
+            created_at: 0,
+            expires_at: None,
+            revoked_at: None,
+        },
+        user: User {
+            id: user_id,
+            tenant_id: tenant,
+            email: "ann@acme.com".into(),
+            display_name: "Ann".into(),
+            roles: roles.to_vec(),
+            status: Status::Active,
+            created_at: 0,
+        },
         tenant: Tenant { id: tenant, slug: slug.into(), name: slug.into(), plan: "standard".into(), status: Status::Active, created_at: 0 },
     }
 }

@@ -42,7 +42,11 @@ pub(super) async fn list(ctx: &Context, args: ListArgs) -> Result<(), Error> {
     match pages!(admin, args.limit.limit, list_audit, ListAuditRequest { tenant: tenant }, entries) {
         Ok(found) => {
             let rows: Vec<_> = found.iter().map(views::audit).collect();
-            ctx.out.list(&rows, &[("AT", "at"), ("WHO", "principal"), ("TENANT", "tenant"), ("ACTION", "action"), ("REFUSED", "refused")], "nothing was done yet")
+            ctx.out.list(
+                &rows,
+                &[("AT", "at"), ("WHO", "principal"), ("TENANT", "tenant"), ("ACTION", "action"), ("REFUSED", "refused")],
+                "nothing was done yet",
+            )
         }
         Err(status) => Err(explain_near(&admin, What::Tenant, "", &tenant, status).await),
     }

@@ -74,7 +74,10 @@ async fn connect(globals: &Globals, address: &str, option: &str) -> Result<Chann
 }
 
 fn client_tls(globals: &Globals) -> Result<ClientTlsConfig, Error> {
-    let ca = globals.ca.as_ref().ok_or_else(|| invalid("an https address needs the node's certificate authority: name its file with --ca or LAKEWRIGHT_CA"))?;
+    let ca = globals
+        .ca
+        .as_ref()
+        .ok_or_else(|| invalid("an https address needs the node's certificate authority: name its file with --ca or LAKEWRIGHT_CA"))?;
     let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
     if let (Some(cert), Some(key)) = (&globals.client_cert, &globals.client_key) {
         tls = tls.identity(Identity::from_pem(read(cert)?, read(key)?));

@@ -87,11 +87,18 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             let kind = match kind {
                 Kind::Files => api::ConnectorKind::Files,
             };
-            let request = CreateConnectorRequest { tenant: tenant.clone(), name: name.clone(), kind: kind.into(), config_json: config, request_id };
+            let request =
+                CreateConnectorRequest { tenant: tenant.clone(), name: name.clone(), kind: kind.into(), config_json: config, request_id };
             return match admin.create_connector(request).await {
                 Ok(c) => {
                     let c = c.into_inner();
-                    ctx.out.said(&format!("made the connector {} ({}); next: lakewright connector test {}, then lakewright run start {} --follow", c.name, c.id, c.name, c.name), &views::connector(&c))
+                    ctx.out.said(
+                        &format!(
+                            "made the connector {} ({}); next: lakewright connector test {}, then lakewright run start {} --follow",
+                            c.name, c.id, c.name, c.name
+                        ),
+                        &views::connector(&c),
+                    )
                 }
                 Err(status) => Err(explain_near(&admin, What::Tenant, "", &tenant, status).await),
             };
@@ -100,7 +107,14 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             return match pages!(admin, args.limit, list_connectors, ListConnectorsRequest { tenant: tenant }, connectors) {
                 Ok(found) => {
                     let rows: Vec<_> = found.iter().map(views::connector).collect();
-                    let columns = [("NAME", "name"), ("KIND", "kind"), ("STATUS", "status"), ("BROKEN", "broken"), ("VERSION", "version"), ("ID", "id")];
+                    let columns = [
+                        ("NAME", "name"),
+                        ("KIND", "kind"),
+                        ("STATUS", "status"),
+                        ("BROKEN", "broken"),
+                        ("VERSION", "version"),
+                        ("ID", "id"),
+                    ];
                     ctx.out.list(&rows, &columns, "no connectors; make one with `lakewright connector create`")
                 }
                 Err(status) => Err(explain_near(&admin, What::Tenant, "", &tenant, status).await),
@@ -114,16 +128,21 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             }
             Err(status) => (name, Err(status)),
         },
-        Cmd::Discover { name } => match admin.discover_connector(DiscoverConnectorRequest { tenant: tenant.clone(), connector: name.clone() }).await {
+        Cmd::Discover { name } => match admin
+            .discover_connector(DiscoverConnectorRequest { tenant: tenant.clone(), connector: name.clone() })
+            .await
+        {
             Ok(found) => {
                 let rows: Vec<_> = found.into_inner().streams.iter().map(views::stream).collect();
-                let columns = [("STREAM", "name"), ("RECORDS", "estimated_records"), ("BYTES", "estimated_bytes"), ("DESCRIPTION", "description")];
+                let columns =
+                    [("STREAM", "name"), ("RECORDS", "estimated_records"), ("BYTES", "estimated_bytes"), ("DESCRIPTION", "description")];
                 return ctx.out.list(&rows, &columns, "the source offers no streams");
             }
             Err(status) => (name, Err(status)),
         },
         Cmd::Update { name, config, if_version } => {
-            let request = UpdateConnectorRequest { tenant: tenant.clone(), connector: name.clone(), config_json: config, if_version, request_id };
+            let request =
+                UpdateConnectorRequest { tenant: tenant.clone(), connector: name.clone(), config_json: config, if_version, request_id };
             (name, admin.update_connector(request).await)
         }
         Cmd::Show { name } => {
@@ -135,11 +154,13 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             (name, answer)
         }
         Cmd::Resume { name } => {
-            let answer = admin.resume_connector(ResumeConnectorRequest { tenant: tenant.clone(), connector: name.clone(), request_id }).await;
+            let answer =
+                admin.resume_connector(ResumeConnectorRequest { tenant: tenant.clone(), connector: name.clone(), request_id }).await;
             (name, answer)
         }
         Cmd::Reset { name, stream } => {
-            let answer = admin.reset_connector(ResetConnectorRequest { tenant: tenant.clone(), connector: name.clone(), stream, request_id }).await;
+            let answer =
+                admin.reset_connector(ResetConnectorRequest { tenant: tenant.clone(), connector: name.clone(), stream, request_id }).await;
             (name, answer)
         }
         Cmd::ClearBroken { name } => {

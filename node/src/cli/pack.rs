@@ -50,7 +50,8 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
         Cmd::List(args) => {
             let found = pages!(admin, args.limit, list_packs, ListPacksRequest {}, packs).map_err(|s| explain(&s))?;
             let rows: Vec<_> = found.iter().map(views::pack).collect();
-            let columns = [("NAME", "name"), ("HASH", "hash"), ("ENTITIES", "entities"), ("PINNED BY", "pinned_by"), ("LOADED", "created_at")];
+            let columns =
+                [("NAME", "name"), ("HASH", "hash"), ("ENTITIES", "entities"), ("PINNED BY", "pinned_by"), ("LOADED", "created_at")];
             ctx.out.list(&rows, &columns, "no packs; load one with `lakewright pack load DIR`")
         }
         Cmd::Pin { pack } => {
@@ -102,7 +103,13 @@ async fn load(ctx: &Context, dir: &Path, name: Option<String>, check: bool, pin:
         return Err(invalid(format!("the pack has {} faults, nothing was stored:\n{}", lines.len(), lines.join("\n"))));
     }
     let Some(pack) = answer.pack else { return ctx.out.said("the pack is good; nothing was stored", &json!({ "faults": [] })) };
-    let did = if check { "is good" } else if answer.existed { "was there already" } else { "is stored" };
+    let did = if check {
+        "is good"
+    } else if answer.existed {
+        "was there already"
+    } else {
+        "is stored"
+    };
     let next = if pin || check { String::new() } else { format!("; next: lakewright pack pin {} --tenant ...", pack.name) };
     ctx.out.said(&format!("the pack {} {did} as {}{next}", pack.name, pack.hash), &views::pack(&pack))
 }
@@ -129,7 +136,11 @@ pub(super) fn read_dir(dir: &Path) -> Result<Vec<PackFile>, Error> {
             if entry.file_type().map_err(failed)?.is_dir() {
                 todo.push(path);
             } else if path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e)) {
-                let inside = path.strip_prefix(dir).ok().and_then(Path::to_str).ok_or_else(|| invalid(format!("{} has a name that is not UTF-8", path.display())))?;
+                let inside = path
+                    .strip_prefix(dir)
+                    .ok()
+                    .and_then(Path::to_str)
+                    .ok_or_else(|| invalid(format!("{} has a name that is not UTF-8", path.display())))?;
                 let content = std::fs::read(&path).map_err(|e| invalid(format!("{} cannot be read: {e}", path.display())))?;
                 files.push(PackFile { path: inside.to_owned(), content });
             }

@@ -30,7 +30,13 @@ pub(super) async fn follow(ctx: &Context, admin: &Admin, tenant: &str, ids: Vec<
         Some(p) => {
             let what = views::run_status(p.status());
             let why = if p.error.is_empty() { String::new() } else { format!(": {}", p.error) };
-            Err(Error::new(ErrorCode::Unavailable, format!("the run {} of {} is {what}{why}; what it committed stays, and the next run goes on from there", p.run_id, p.stream)))
+            Err(Error::new(
+                ErrorCode::Unavailable,
+                format!(
+                    "the run {} of {} is {what}{why}; what it committed stays, and the next run goes on from there",
+                    p.run_id, p.stream
+                ),
+            ))
         }
     }
 }
@@ -57,7 +63,12 @@ async fn follow_one(admin: &Admin, tenant: &str, id: &str, bars: &MultiProgress)
     }
     bar.finish();
     let last = last.filter(|p| is_over(p.status()));
-    last.ok_or_else(|| Error::new(ErrorCode::UnknownOutcome, format!("the node ended the progress of the run {id} before the run's end: look with `lakewright run show {id}`")))
+    last.ok_or_else(|| {
+        Error::new(
+            ErrorCode::UnknownOutcome,
+            format!("the node ended the progress of the run {id} before the run's end: look with `lakewright run show {id}`"),
+        )
+    })
 }
 
 fn is_over(status: RunStatus) -> bool {

@@ -40,7 +40,13 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
     let tenant = ctx.tenant();
     let failed = match cmd {
         Cmd::Scores(Which { entity, run, limit }) => {
-            let request = pages!(admin, limit.limit, list_quality_scores, ListQualityScoresRequest { tenant: tenant, entity: entity, run_id: run }, scores);
+            let request = pages!(
+                admin,
+                limit.limit,
+                list_quality_scores,
+                ListQualityScoresRequest { tenant: tenant, entity: entity, run_id: run },
+                scores
+            );
             match request {
                 Ok(found) => {
                     let rows: Vec<_> = found.iter().map(views::score).collect();

@@ -88,8 +88,14 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             let scope = if full { api::RunScope::Full } else { api::RunScope::Incremental };
             // A repeat of this very call, by a retry below us, must not start a second run.
             let request_id = uuid::Uuid::now_v7().to_string();
-            let request =
-                StartRunRequest { tenant: tenant.clone(), connector: connector.clone(), stream, mode: mode.into(), scope: scope.into(), request_id };
+            let request = StartRunRequest {
+                tenant: tenant.clone(),
+                connector: connector.clone(),
+                stream,
+                mode: mode.into(),
+                scope: scope.into(),
+                request_id,
+            };
             let runs = match admin.start_run(request).await {
                 Ok(started) => started.into_inner().runs,
                 Err(status) => return Err(explain_near(&admin, What::Connector, &tenant, &connector, status).await),
@@ -107,7 +113,9 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             }
         }
         Cmd::Show { id } => show(ctx, &admin.get_run(GetRunRequest { tenant, id }).await.map_err(|s| explain(&s))?.into_inner()),
-        Cmd::Cancel { id } => show(ctx, &admin.cancel_run(CancelRunRequest { tenant, id, ..Default::default() }).await.map_err(|s| explain(&s))?.into_inner()),
+        Cmd::Cancel { id } => {
+            show(ctx, &admin.cancel_run(CancelRunRequest { tenant, id, ..Default::default() }).await.map_err(|s| explain(&s))?.into_inner())
+        }
         Cmd::Follow { id } => progress::follow(ctx, &admin, &tenant, vec![id]).await,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType};
 use comfy_table::{CellAlignment, Table};
 use lakewright_proto::{Error, ErrorCode};
@@ -99,7 +99,8 @@ impl Printer {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let mut lines = arrow_json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow_json::writer::LineDelimited>(Vec::new());
+        let mut lines =
+            arrow_json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow_json::writer::LineDelimited>(Vec::new());
         lines.write(batch).and_then(|()| lines.finish()).map_err(unreadable)?;
         let bytes = lines.into_inner();
         let text = String::from_utf8_lossy(&bytes);

@@ -62,37 +62,61 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             return match pages!(admin, limit.limit, list_tables, ListTablesRequest { tenant: tenant, layer: layer }, tables) {
                 Ok(found) => {
                     let rows: Vec<_> = found.iter().map(views::table).collect();
-                    let columns = [("TABLE", "table"), ("ROWS", "rows"), ("FILES", "files"), ("SIZE", "size"), ("SOURCE", "subject"), ("UPDATED", "updated_at")];
+                    let columns = [
+                        ("TABLE", "table"),
+                        ("ROWS", "rows"),
+                        ("FILES", "files"),
+                        ("SIZE", "size"),
+                        ("SOURCE", "subject"),
+                        ("UPDATED", "updated_at"),
+                    ];
                     ctx.out.list(&rows, &columns, "no tables yet: they come with the first run")
                 }
                 Err(status) => Err(explain_near(&admin, What::Tenant, "", &tenant, status).await),
             };
         }
-        Cmd::Describe { table } => match admin.describe_table(DescribeTableRequest { tenant: tenant.clone(), table: table.clone() }).await {
-            Ok(found) => return describe(ctx, &found.into_inner()),
-            Err(status) => (table, status),
-        },
+        Cmd::Describe { table } => {
+            match admin.describe_table(DescribeTableRequest { tenant: tenant.clone(), table: table.clone() }).await {
+                Ok(found) => return describe(ctx, &found.into_inner()),
+                Err(status) => (table, status),
+            }
+        }
         Cmd::Verify { table } => match admin.verify_table(VerifyTableRequest { tenant: tenant.clone(), table: table.clone() }).await {
             Ok(done) => {
                 let v = done.into_inner();
-                let shown = json!({ "table": table, "files": v.files_checked, "rows": v.rows_checked, "keys": v.keys_checked, "faults": v.faults });
-                ctx.out.said(&format!("{table}: {} files, {} rows, {} keys checked", v.files_checked, v.rows_checked, v.keys_checked), &shown)?;
+                let shown =
+                    json!({ "table": table, "files": v.files_checked, "rows": v.rows_checked, "keys": v.keys_checked, "faults": v.faults });
+                ctx.out.said(
+                    &format!("{table}: {} files, {} rows, {} keys checked", v.files_checked, v.rows_checked, v.keys_checked),
+                    &shown,
+                )?;
                 if v.faults.is_empty() {
                     return Ok(());
                 }
-                return Err(Error::new(ErrorCode::DataLoss, format!("{table} has {} faults:\n  {}", v.faults.len(), v.faults.join("\n  "))));
+                return Err(Error::new(
+                    ErrorCode::DataLoss,
+                    format!("{table} has {} faults:\n  {}", v.faults.len(), v.faults.join("\n  ")),
+                ));
             }
             Err(status) => (table, status),
         },
-        Cmd::Compact { table } => match admin.compact_table(CompactTableRequest { tenant: tenant.clone(), table: table.clone(), ..Default::default() }).await {
-            Ok(done) => {
-                let c = done.into_inner();
-                let shown = json!({ "table": table, "files_before": c.files_before, "files_after": c.files_after, "bytes_before": c.bytes_before, "bytes_after": c.bytes_after });
-                let said = format!("{table}: {} files ({}) became {} ({})", c.files_before, bytes(c.bytes_before), c.files_after, bytes(c.bytes_after));
-                return ctx.out.said(&said, &shown);
+        Cmd::Compact { table } => {
+            match admin.compact_table(CompactTableRequest { tenant: tenant.clone(), table: table.clone(), ..Default::default() }).await {
+                Ok(done) => {
+                    let c = done.into_inner();
+                    let shown = json!({ "table": table, "files_before": c.files_before, "files_after": c.files_after, "bytes_before": c.bytes_before, "bytes_after": c.bytes_after });
+                    let said = format!(
+                        "{table}: {} files ({}) became {} ({})",
+                        c.files_before,
+                        bytes(c.bytes_before),
+                        c.files_after,
+                        bytes(c.bytes_after)
+                    );
+                    return ctx.out.said(&said, &shown);
+                }
+                Err(status) => (table, status),
             }
-            Err(status) => (table, status),
-        },
+        }
     };
     Err(explain_near(&admin, What::Table, &tenant, &table, status).await)
 }
@@ -107,10 +131,21 @@ fn describe(ctx: &Context, d: &api::DescribeTableResponse) -> Result<(), Error> 
         return ctx.out.one(&shown);
     }
     ctx.out.one(&shown)?;
-    ctx.out.list(&columns, &[("ID", "id"), ("COLUMN", "name"), ("TYPE", "type"), ("NULL", "nullable"), ("DESCRIPTION", "description")], "no columns")?;
+    ctx.out.list(
+        &columns,
+        &[("ID", "id"), ("COLUMN", "name"), ("TYPE", "type"), ("NULL", "nullable"), ("DESCRIPTION", "description")],
+        "no columns",
+    )?;
     if buckets.is_empty() {
         return Ok(());
     }
-    let heads = [("BUCKET", "number"), ("OWNER", "owner"), ("EPOCH", "epoch"), ("WATERMARK", "watermark"), ("ROWS", "live_rows"), ("LAG", "lag_commits")];
+    let heads = [
+        ("BUCKET", "number"),
+        ("OWNER", "owner"),
+        ("EPOCH", "epoch"),
+        ("WATERMARK", "watermark"),
+        ("ROWS", "live_rows"),
+        ("LAG", "lag_commits"),
+    ];
     ctx.out.list(&buckets, &heads, "")
 }

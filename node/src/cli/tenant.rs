@@ -1,7 +1,9 @@
 //! `lakewright tenant`.
 
 use clap::{Subcommand, ValueEnum};
-use lakewright_proto::admin::{self as api, CreateTenantRequest, GetTenantRequest, ListTenantsRequest, SuspendTenantRequest, UpdateTenantRequest};
+use lakewright_proto::admin::{
+    self as api, CreateTenantRequest, GetTenantRequest, ListTenantsRequest, SuspendTenantRequest, UpdateTenantRequest,
+};
 use lakewright_proto::Error;
 
 use super::args::LimitArgs;
@@ -59,13 +61,21 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
     let (slug, answer) = match cmd {
         Cmd::Create { slug, name, plan } => {
             let plan = api::TenantPlan::from(plan).into();
-            let made = admin.create_tenant(CreateTenantRequest { slug, name, plan, ..Default::default() }).await.map_err(|s| explain(&s))?.into_inner();
-            return ctx.out.said(&format!("made the tenant {} ({}); next: lakewright user create --tenant {} --email ...", made.slug, made.id, made.slug), &views::tenant(&made));
+            let made = admin
+                .create_tenant(CreateTenantRequest { slug, name, plan, ..Default::default() })
+                .await
+                .map_err(|s| explain(&s))?
+                .into_inner();
+            return ctx.out.said(
+                &format!("made the tenant {} ({}); next: lakewright user create --tenant {} --email ...", made.slug, made.id, made.slug),
+                &views::tenant(&made),
+            );
         }
         Cmd::List(args) => {
             let found = pages!(admin, args.limit, list_tenants, ListTenantsRequest {}, tenants).map_err(|s| explain(&s))?;
             let rows: Vec<_> = found.iter().map(views::tenant).collect();
-            let columns = [("SLUG", "slug"), ("NAME", "name"), ("PLAN", "plan"), ("STATUS", "status"), ("CREATED", "created_at"), ("ID", "id")];
+            let columns =
+                [("SLUG", "slug"), ("NAME", "name"), ("PLAN", "plan"), ("STATUS", "status"), ("CREATED", "created_at"), ("ID", "id")];
             return ctx.out.list(&rows, &columns, "no tenants");
         }
         Cmd::Show { slug } => {

@@ -171,7 +171,11 @@ fn views_name_enums_and_times_as_people_do() {
         mode: api::RunMode::Batch.into(),
         started_at: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 500_000_000 }),
         stats_json: r#"{"trigger":"manual"}"#.to_owned(),
-        ledger: vec![api::LedgerEntry { entity: "opportunity".into(), outcomes: Some(api::Outcomes { inserted: 3, ..Default::default() }), ..Default::default() }],
+        ledger: vec![api::LedgerEntry {
+            entity: "opportunity".into(),
+            outcomes: Some(api::Outcomes { inserted: 3, ..Default::default() }),
+            ..Default::default()
+        }],
         ..Default::default()
     };
     let v = views::run(&run);
@@ -196,7 +200,10 @@ fn progress_tells_records_bytes_and_rate() {
     assert_eq!(rate.of(&p(101, 1000)), (1000.0, 1_024_000.0));
     let smoothed = rate.of(&p(102, 1000)).0;
     assert!((699.0..=701.0).contains(&smoothed), "{smoothed}");
-    assert_eq!(progress::sentence(&p(101, 1000), (1000.0, 1_048_576.0)), "1,000 records, 1000.00 KiB, 1,000/s, 1.00 MiB/s, running, 2 rejected");
+    assert_eq!(
+        progress::sentence(&p(101, 1000), (1000.0, 1_048_576.0)),
+        "1,000 records, 1000.00 KiB, 1,000/s, 1.00 MiB/s, running, 2 rejected"
+    );
 }
 
 #[test]

@@ -59,7 +59,8 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
     let tenant = ctx.tenant();
     match cmd {
         Cmd::Create { user, name, ttl } => {
-            let request = CreateTokenRequest { tenant: tenant.clone(), user: user.clone(), name, ttl_seconds: ttl.map_or(0, |t| t.as_secs().max(1)) };
+            let request =
+                CreateTokenRequest { tenant: tenant.clone(), user: user.clone(), name, ttl_seconds: ttl.map_or(0, |t| t.as_secs().max(1)) };
             match admin.create_token(request).await {
                 Ok(made) => {
                     let made = made.into_inner();
@@ -71,16 +72,26 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
                 Err(status) => Err(explain_near(&admin, What::User, &tenant, &user, status).await),
             }
         }
-        Cmd::List { user, limit } => match pages!(admin, limit.limit, list_tokens, ListTokensRequest { tenant: tenant, user: user }, tokens) {
-            Ok(found) => {
-                let rows: Vec<_> = found.iter().map(views::token).collect();
-                let columns = [("ID", "id"), ("NAME", "name"), ("STATE", "state"), ("USER", "user_id"), ("CREATED", "created_at"), ("EXPIRES", "expires_at")];
-                ctx.out.list(&rows, &columns, "no tokens")
+        Cmd::List { user, limit } => {
+            match pages!(admin, limit.limit, list_tokens, ListTokensRequest { tenant: tenant, user: user }, tokens) {
+                Ok(found) => {
+                    let rows: Vec<_> = found.iter().map(views::token).collect();
+                    let columns = [
+                        ("ID", "id"),
+                        ("NAME", "name"),
+                        ("STATE", "state"),
+                        ("USER", "user_id"),
+                        ("CREATED", "created_at"),
+                        ("EXPIRES", "expires_at"),
+                    ];
+                    ctx.out.list(&rows, &columns, "no tokens")
+                }
+                Err(status) => Err(explain_near(&admin, What::User, &tenant, &user, status).await),
             }
-            Err(status) => Err(explain_near(&admin, What::User, &tenant, &user, status).await),
-        },
+        }
         Cmd::Revoke { id } => {
-            let revoked = admin.revoke_token(RevokeTokenRequest { tenant, id, ..Default::default() }).await.map_err(|s| explain(&s))?.into_inner();
+            let revoked =
+                admin.revoke_token(RevokeTokenRequest { tenant, id, ..Default::default() }).await.map_err(|s| explain(&s))?.into_inner();
             ctx.out.said(&format!("the token {} ({}) is refused from now on", revoked.name, revoked.id), &views::token(&revoked))
         }
         Cmd::Recover { .. } => Ok(()),

@@ -76,7 +76,10 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             match admin.create_user(request).await {
                 Ok(u) => {
                     let u = u.into_inner();
-                    ctx.out.said(&format!("made the user {} ({}); next: lakewright token create --user {}", u.email, u.id, u.email), &views::user(&u))
+                    ctx.out.said(
+                        &format!("made the user {} ({}); next: lakewright token create --user {}", u.email, u.id, u.email),
+                        &views::user(&u),
+                    )
                 }
                 Err(status) => Err(explain_near(&admin, What::Tenant, "", &tenant, status).await),
             }
@@ -84,7 +87,14 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
         Cmd::List(args) => match pages!(admin, args.limit, list_users, ListUsersRequest { tenant: tenant }, users) {
             Ok(found) => {
                 let rows: Vec<_> = found.iter().map(views::user).collect();
-                let columns = [("EMAIL", "email"), ("NAME", "display_name"), ("ROLES", "roles"), ("STATUS", "status"), ("CREATED", "created_at"), ("ID", "id")];
+                let columns = [
+                    ("EMAIL", "email"),
+                    ("NAME", "display_name"),
+                    ("ROLES", "roles"),
+                    ("STATUS", "status"),
+                    ("CREATED", "created_at"),
+                    ("ID", "id"),
+                ];
                 ctx.out.list(&rows, &columns, "no users")
             }
             Err(status) => Err(explain_near(&admin, What::Tenant, "", &tenant, status).await),
@@ -112,7 +122,12 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
     }
 }
 
-async fn show(ctx: &Context, admin: &super::client::Admin, email: &str, answer: Result<tonic::Response<api::User>, tonic::Status>) -> Result<(), Error> {
+async fn show(
+    ctx: &Context,
+    admin: &super::client::Admin,
+    email: &str,
+    answer: Result<tonic::Response<api::User>, tonic::Status>,
+) -> Result<(), Error> {
     match answer {
         Ok(u) => ctx.out.one(&views::user(&u.into_inner())),
         Err(status) => Err(explain_near(admin, What::User, &ctx.tenant(), email, status).await),

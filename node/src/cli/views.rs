@@ -16,7 +16,11 @@ fn word(name: &str, prefix: &str) -> String {
 }
 
 fn text(s: &str) -> Value {
-    if s.is_empty() { Value::Null } else { s.into() }
+    if s.is_empty() {
+        Value::Null
+    } else {
+        s.into()
+    }
 }
 
 /// JSON that came as text; as text where it is none.
@@ -179,8 +183,11 @@ pub(super) fn node(n: &api::Node) -> Value {
             "last_snapshot": r.last_snapshot, "last_purged": r.last_purged, "voters": r.voters,
         })
     });
-    let layers: Vec<_> =
-        n.layers.iter().map(|l| json!({ "layer": layer(l.layer()), "tables": l.tables, "files": l.files, "rows": l.rows, "bytes": l.bytes })).collect();
+    let layers: Vec<_> = n
+        .layers
+        .iter()
+        .map(|l| json!({ "layer": layer(l.layer()), "tables": l.tables, "files": l.files, "rows": l.rows, "bytes": l.bytes }))
+        .collect();
     let labels: serde_json::Map<_, _> = n.labels.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
     json!({
         "id": n.id, "name": n.name, "version": n.version, "cluster_id": n.cluster_id, "health": word(n.health().as_str_name(), "NODE_HEALTH_"),

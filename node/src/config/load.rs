@@ -8,8 +8,8 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::nearest::nearest;
 use super::sections::{Config, SECTIONS};
-use super::value::Setting;
 use super::validate::validate;
+use super::value::Setting;
 
 /// Variables with this prefix are settings: `LAKEWRIGHT__SECTION__KEY`.
 pub const ENV_PREFIX: &str = "LAKEWRIGHT__";

@@ -39,7 +39,11 @@ fn defaults_are_good() {
 #[test]
 fn cluster_toml_shows_every_key_with_its_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cluster.toml");
-    assert_eq!(std::fs::read_to_string(path).unwrap(), default_toml(), "write it anew: lakewright check-config --print-defaults > cluster.toml");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        default_toml(),
+        "write it anew: lakewright check-config --print-defaults > cluster.toml"
+    );
 }
 
 #[test]
@@ -100,7 +104,11 @@ fn the_environment_keeps_text_as_it_is() {
 #[test]
 fn every_fault_is_told_with_its_origin() {
     let env = [("LAKEWRIGHT__ADMIN__LISTEN", "nowhere"), ("LAKEWRIGHT__NOPE", "1")];
-    let found = faults(&sources(Some("wrongkey.toml"), &env, &[("ingest.commit_interval", "2"), ("restart.widnow", "1m"), ("tls.insecure", "maybe")]));
+    let found = faults(&sources(
+        Some("wrongkey.toml"),
+        &env,
+        &[("ingest.commit_interval", "2"), ("restart.widnow", "1m"), ("tls.insecure", "maybe")],
+    ));
     let at = |key: &str| found.iter().find(|f| f.key == key).map(|f| f.file.as_str());
     assert_eq!(at("admin.listen"), Some("environment"));
     assert_eq!(at("nope"), Some("environment"));

@@ -21,7 +21,8 @@ const BYTE_UNITS: [(&str, u64); 8] = [
 impl ByteSize {
     /// Reads `64MiB`; the error says what is wanted.
     pub fn parse(s: &str) -> Result<Self, String> {
-        let wanted = || format!("{s:?} is not a size: write a whole number of bytes or one with a unit, as 64MiB (B, KB, MB, GB, KiB, MiB, GiB)");
+        let wanted =
+            || format!("{s:?} is not a size: write a whole number of bytes or one with a unit, as 64MiB (B, KB, MB, GB, KiB, MiB, GiB)");
         let (number, unit) = split_number(s);
         let factor = match unit {
             "" => 1,

@@ -131,12 +131,19 @@ fn sizes(c: &Config, fault: &mut dyn FnMut(&str, String)) {
     // One batch beside one record must fit, or a fetch could wait for credit for ever.
     let needed = i.batch_bytes.0.saturating_add(i.max_record_bytes.0);
     if i.tenant_credit_bytes.0 < needed {
-        fault("ingest.tenant_credit_bytes", format!("{} is less than ingest.batch_bytes and ingest.max_record_bytes together ({needed} bytes)", i.tenant_credit_bytes));
+        fault(
+            "ingest.tenant_credit_bytes",
+            format!("{} is less than ingest.batch_bytes and ingest.max_record_bytes together ({needed} bytes)", i.tenant_credit_bytes),
+        );
     }
     if i.credit_bytes < i.tenant_credit_bytes {
         fault("ingest.credit_bytes", format!("{} is less than ingest.tenant_credit_bytes ({})", i.credit_bytes, i.tenant_credit_bytes));
     }
-    let positive = [("flight.query_timeout", c.flight.query_timeout), ("ingest.commit_interval", i.commit_interval), ("ingest.silver_commit_interval", i.silver_commit_interval)];
+    let positive = [
+        ("flight.query_timeout", c.flight.query_timeout),
+        ("ingest.commit_interval", i.commit_interval),
+        ("ingest.silver_commit_interval", i.silver_commit_interval),
+    ];
     for (key, d) in positive {
         if d.is_zero() {
             fault(key, "must be longer than zero".to_owned());

@@ -46,11 +46,11 @@ mod memory_state;
 #[cfg(test)]
 mod trace_tests;
 
+pub use log_store::LogOptions;
 pub use meta_log::{Member, MetaLog, Outcome};
 pub use proposer::RaftMetaLog;
 pub use runtime::{RaftOptions, RaftRuntime};
-pub use log_store::LogOptions;
 pub use startup::Recovery;
-pub use status::RaftStatus;
 pub use state::{Applied, ApplyMark, ReplicatedState};
+pub use status::RaftStatus;
 pub use types::{Proposal, ProposalReply, RaftNode};

@@ -128,7 +128,9 @@ impl KeyRing {
 pub fn load_key_ring(config: &Config, first_start: bool) -> Result<KeyRing, Error> {
     let keys = &config.keys;
     let current = if let Some(name) = &keys.cluster_key_env {
-        let text = std::env::var(name).map(Zeroizing::new).map_err(|e| failed(format!("the environment variable {name} (keys.cluster_key_env): {e}")))?;
+        let text = std::env::var(name)
+            .map(Zeroizing::new)
+            .map_err(|e| failed(format!("the environment variable {name} (keys.cluster_key_env): {e}")))?;
         ClusterKey::parse(&text).map_err(|why| failed(format!("the environment variable {name} (keys.cluster_key_env) {why}")))?
     } else if let Some(command) = &keys.cluster_key_command {
         from_command(command)?

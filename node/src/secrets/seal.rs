@@ -106,11 +106,15 @@ impl KeyRing {
         }
         let (header, _) = sealed.split_at(HEADER);
         let key = self.by_fingerprint(&header[1..]).ok_or_else(|| {
-            damaged(&format!("was sealed with the cluster key {}, which is not loaded: name its file in keys.previous_key_file", hex::encode(&header[1..])))
+            damaged(&format!(
+                "was sealed with the cluster key {}, which is not loaded: name its file in keys.previous_key_file",
+                hex::encode(&header[1..])
+            ))
         })?;
         let aad = purpose.associated_data();
         let wrong = || damaged("does not open: its bytes are damaged, or it was sealed for something else; set the secret again");
-        let data_key = decrypt(key.bytes(), &sealed[HEADER..HEADER + 12], &sealed[HEADER + 12..WRAPPED], &[header, &aad].concat()).ok_or_else(wrong)?;
+        let data_key = decrypt(key.bytes(), &sealed[HEADER..HEADER + 12], &sealed[HEADER + 12..WRAPPED], &[header, &aad].concat())
+            .ok_or_else(wrong)?;
         let opened = decrypt(&data_key, &sealed[WRAPPED..WRAPPED + 12], &sealed[WRAPPED + 12..], &aad).ok_or_else(wrong)?;
         Ok(SecretBytes(opened))
     }

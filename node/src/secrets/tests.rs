@@ -46,8 +46,18 @@ fn a_secret_opens_only_for_its_purpose() {
     let ring = ring(1);
     let sealed = ring.seal(field("password", 1), b"pw").unwrap();
     assert_eq!(ring.open(field("password", 1), &sealed).unwrap().expose(), b"pw");
-    let other_tenant = Purpose::ConnectorField { tenant: TenantId(Uuid::from_u128(9)), connector: ConnectorId(Uuid::from_u128(2)), field: "password", version: 1 };
-    let other_connector = Purpose::ConnectorField { tenant: TenantId(Uuid::from_u128(1)), connector: ConnectorId(Uuid::from_u128(9)), field: "password", version: 1 };
+    let other_tenant = Purpose::ConnectorField {
+        tenant: TenantId(Uuid::from_u128(9)),
+        connector: ConnectorId(Uuid::from_u128(2)),
+        field: "password",
+        version: 1,
+    };
+    let other_connector = Purpose::ConnectorField {
+        tenant: TenantId(Uuid::from_u128(1)),
+        connector: ConnectorId(Uuid::from_u128(9)),
+        field: "password",
+        version: 1,
+    };
     for purpose in [field("password", 2), field("passwor", 1), Purpose::TicketKey { id: 1 }, other_tenant, other_connector] {
         assert_eq!(ring.open(purpose, &sealed).unwrap_err().code, ErrorCode::DataLoss, "{purpose:?}");
     }
@@ -144,7 +154,11 @@ fn a_command_and_a_previous_key_are_read() {
     let source = dir.path().join("elsewhere");
     write_key(&source, &key);
     let command = format!("cat {}", source.display());
-    let ring = load_key_ring(&config(dir.path(), &[("keys.cluster_key_command", &command), ("keys.previous_key_file", &source.display().to_string())]), false).unwrap();
+    let ring = load_key_ring(
+        &config(dir.path(), &[("keys.cluster_key_command", &command), ("keys.previous_key_file", &source.display().to_string())]),
+        false,
+    )
+    .unwrap();
     assert_eq!((ring.current == key, ring.previous == Some(key)), (true, true));
     let e = load_key_ring(&config(dir.path(), &[("keys.cluster_key_command", "exit 3")]), false).unwrap_err();
     assert!(e.message.contains("exit status: 3"), "{e}");

@@ -15,7 +15,14 @@ use crate::table::DeletionVectorRef;
 pub use puffin::{decode_blob, encode_file, Encoded};
 
 /// Writes the vector of a data file as a new object.
-pub async fn write(store: &Store, path: String, data_file: FileId, data_path: &str, version: u32, rows: &RoaringTreemap) -> Result<DeletionVectorRef> {
+pub async fn write(
+    store: &Store,
+    path: String,
+    data_file: FileId,
+    data_path: &str,
+    version: u32,
+    rows: &RoaringTreemap,
+) -> Result<DeletionVectorRef> {
     let encoded = encode_file(rows, data_path)?;
     let size = encoded.bytes.len() as u64;
     store.put(&path, encoded.bytes.into()).await?;

@@ -35,12 +35,8 @@ impl KeyIndex {
             if wanted.is_empty() {
                 break;
             }
-            let candidates: Vec<(usize, usize)> = wanted
-                .iter()
-                .enumerate()
-                .filter(|(_, k)| run.may_have(k))
-                .filter_map(|(i, k)| Some((i, run.block_of(k)?)))
-                .collect();
+            let candidates: Vec<(usize, usize)> =
+                wanted.iter().enumerate().filter(|(_, k)| run.may_have(k)).filter_map(|(i, k)| Some((i, run.block_of(k)?))).collect();
             let mut hit = vec![false; wanted.len()];
             let mut rest = candidates.as_slice();
             while !rest.is_empty() {

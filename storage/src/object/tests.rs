@@ -189,7 +189,10 @@ fn rules_that_expire_our_files_are_refused() {
         let r = lifecycle_faults("b", "lake", &[rule(prefix, false, true, Some(30))]);
         assert_eq!(r.is_err(), refused, "{prefix}");
     }
-    assert_eq!(lifecycle_faults("b", "lake", &[rule("", false, false, Some(1)), rule("", false, true, None)]).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        lifecycle_faults("b", "lake", &[rule("", false, false, Some(1)), rule("", false, true, None)]).unwrap(),
+        Vec::<String>::new()
+    );
     assert_eq!(lifecycle_faults("b", "lake", &[rule("", true, true, Some(1))]).unwrap().len(), 1);
 }
 

@@ -145,7 +145,8 @@ impl Check {
             for r in list {
                 match (day(&r.from), scaled(&r.rate, 8)) {
                     (Some(day), Some(rate)) if rate > 0 => dated.push((day, rate)),
-                    _ => self.fault(currency, format!("rate {:?} from {:?} of {currency} is not a positive number from a day", r.rate, r.from)),
+                    _ => self
+                        .fault(currency, format!("rate {:?} from {:?} of {currency} is not a positive number from a day", r.rate, r.from)),
                 }
             }
             dated.sort_unstable();
@@ -220,15 +221,22 @@ impl Check {
 
     fn field(&mut self, at: usize, f: &RawField, entity: &RawEntity, names: &[&str]) -> Option<FieldDef> {
         let near = format!("name: {}", f.name);
-        let name_ok = f.name.starts_with(|c: char| c.is_ascii_lowercase()) && f.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let name_ok = f.name.starts_with(|c: char| c.is_ascii_lowercase())
+            && f.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !name_ok {
-            self.fault(&near, format!("column {:?} is not valid: lower-case letters, digits and '_', starting with a letter ('_' is ours)", f.name));
+            self.fault(
+                &near,
+                format!("column {:?} is not valid: lower-case letters, digits and '_', starting with a letter ('_' is ours)", f.name),
+            );
         }
         if names[..at].contains(&f.name.as_str()) {
             self.fault(&near, format!("column {:?} is there twice", f.name));
         }
         let Some(kind) = field_type(&f.kind) else {
-            self.fault(&near, format!("{:?} is no type: string, enum, uuid, jsonb, int64, bool, date, timestamp, decimal(p,s), list<string>", f.kind));
+            self.fault(
+                &near,
+                format!("{:?} is no type: string, enum, uuid, jsonb, int64, bool, date, timestamp, decimal(p,s), list<string>", f.kind),
+            );
             return None;
         };
         let on_error = match f.on_error.as_deref() {
@@ -239,12 +247,8 @@ impl Check {
                 return None;
             }
         };
-        let transform = || Transform {
-            map: f.map.clone(),
-            otherwise: f.otherwise.clone(),
-            only_mapped: f.only_mapped,
-            flag_unknown: f.flag_unknown,
-        };
+        let transform =
+            || Transform { map: f.map.clone(), otherwise: f.otherwise.clone(), only_mapped: f.only_mapped, flag_unknown: f.flag_unknown };
         let source = match (&f.from, &f.first_of) {
             (Some(from), None) => match from.as_str() {
                 "$id" => FieldSource::Id,
@@ -447,4 +451,3 @@ fn duration_us(text: &str) -> Option<i64> {
     };
     n.checked_mul(seconds)?.checked_mul(1_000_000)
 }
-

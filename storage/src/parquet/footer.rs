@@ -130,9 +130,7 @@ impl Footer {
         };
         let span = match find("offsets") {
             Some(v) => range("offsets", v).map(|(first, end)| Span::Offsets { first, end })?,
-            None => {
-                range("watermark", get("watermark")?).map(|(a, b)| Span::Watermark { from: CommitSeq(a), to: CommitSeq(b) })?
-            }
+            None => range("watermark", get("watermark")?).map(|(a, b)| Span::Watermark { from: CommitSeq(a), to: CommitSeq(b) })?,
         };
         Ok(Self {
             cluster: parse(path, "cluster", get("cluster")?)?,

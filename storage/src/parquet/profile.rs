@@ -59,7 +59,9 @@ impl Profile {
                 let b = b.set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(8_192);
                 raw.iter().fold(b, |b, column| plain(b, column))
             }
-            Self::System { .. } => plain(b, "payload").set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(20_000),
+            Self::System { .. } => {
+                plain(b, "payload").set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(20_000)
+            }
         };
         Ok(b.build())
     }

@@ -60,7 +60,12 @@ fn footer(first: u64, end: u64) -> Footer {
 }
 
 fn key() -> Key {
-    Key::Bronze { tenant: TenantId(Uuid::from_u128(3)), source: "files.x".into(), day: Day::of_micros(T0), file: FileId(Uuid::from_u128(5)) }
+    Key::Bronze {
+        tenant: TenantId(Uuid::from_u128(3)),
+        source: "files.x".into(),
+        day: Day::of_micros(T0),
+        file: FileId(Uuid::from_u128(5)),
+    }
 }
 
 fn memory() -> Store {

@@ -25,7 +25,9 @@ pub fn decode_schema(table: &str, bytes: &[u8]) -> Result<SchemaRef> {
     }
     let message = arrow::ipc::root_as_message(bytes).ok();
     let schema = message.and_then(|m| m.header_as_schema());
-    schema.map(|s| Arc::new(fb_to_schema(s))).ok_or_else(|| StorageError::corrupt(format!("the schema of table {table}"), "it is no Arrow schema message"))
+    schema
+        .map(|s| Arc::new(fb_to_schema(s)))
+        .ok_or_else(|| StorageError::corrupt(format!("the schema of table {table}"), "it is no Arrow schema message"))
 }
 
 /// A table's schema in queries: no Parquet annotations, and every column may be null, since files

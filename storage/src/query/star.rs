@@ -99,7 +99,7 @@ fn using_columns(op: &JoinOperator) -> Vec<String> {
         _ => return Vec::new(),
     };
     match constraint {
-        JoinConstraint::Using(names) => names.iter().map(|n| last_name(n)).collect(),
+        JoinConstraint::Using(names) => names.iter().map(last_name).collect(),
         _ => Vec::new(),
     }
 }

@@ -139,8 +139,24 @@ impl fmt::Debug for FilesConfig {
 
 /// Every key that may stand in the configuration.
 const KEYS: [&str; 18] = [
-    "url", "endpoint", "region", "access_key_id", "secret_access_key", "allow_http", "virtual_hosted", "pattern", "format",
-    "compression", "stream", "stream_by", "key_scope", "max_record_bytes", "shards", "csv", "settle_ms", "poll_ms",
+    "url",
+    "endpoint",
+    "region",
+    "access_key_id",
+    "secret_access_key",
+    "allow_http",
+    "virtual_hosted",
+    "pattern",
+    "format",
+    "compression",
+    "stream",
+    "stream_by",
+    "key_scope",
+    "max_record_bytes",
+    "shards",
+    "csv",
+    "settle_ms",
+    "poll_ms",
 ];
 
 impl FilesConfig {

@@ -32,7 +32,8 @@ impl ConnectorKind for FilesKind {
     }
 
     fn build(&self, config: &Value) -> Result<Box<dyn Connector>, Error> {
-        let config = FilesConfig::parse(config).map_err(|faults| Error::new(ErrorCode::InvalidArgument, format!("files: {}", faults.join("; "))))?;
+        let config =
+            FilesConfig::parse(config).map_err(|faults| Error::new(ErrorCode::InvalidArgument, format!("files: {}", faults.join("; "))))?;
         Ok(Box::new(FilesConnector { config: Arc::new(config) }))
     }
 }
@@ -86,7 +87,12 @@ impl Connector for FilesConnector {
         Ok((0..n).map(|i| SourceShard { key: key(i), parents: Vec::new() }).collect())
     }
 
-    async fn open(&self, stream: &str, shard: &SourceShard, position: Option<&SourcePosition>) -> Result<Box<dyn ShardReader>, SourceError> {
+    async fn open(
+        &self,
+        stream: &str,
+        shard: &SourceShard,
+        position: Option<&SourcePosition>,
+    ) -> Result<Box<dyn ShardReader>, SourceError> {
         let unknown = || SourceError::Fatal(format!("stream {stream} has no shard {:?}; it has {} shards", shard.key, self.config.shards));
         let place = match shard.key.split_once('/') {
             None if shard.key == "0" => (0, 1),

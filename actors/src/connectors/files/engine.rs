@@ -150,11 +150,16 @@ impl Engine {
         for name in self.state.forget_missing(|n| names.contains(n)) {
             self.note("file_vanished", format!("{name} is gone although a part of it had not been read"));
         }
+        let resumed = self.state.is_in_pass();
         self.state.begin_pass(newest.min(now - margin));
         found.retain(|f| self.state.wants(f, now));
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if found.is_empty() {
             self.state.end_pass();
+            if resumed {
+                // The pass of before this reader is over; files that came since belong to the next.
+                return self.refill();
+            }
             return Ok(match std::mem::take(&mut self.notices) {
                 notices if notices.is_empty() => Some(Step::Idle),
                 notices => Some(Step::Progress(self.state.encode()?, notices)),
@@ -196,7 +201,10 @@ impl Engine {
                 Body::Frames(f) => {
                     let pulled = f.pull(batch, max_bytes - batch.bytes, &c.label)?;
                     if std::mem::take(&mut f.completed) {
-                        let text = format!("{}: its last line had no newline and was delivered as it was; the whole line is delivered now", c.now.name);
+                        let text = format!(
+                            "{}: its last line had no newline and was delivered as it was; the whole line is delivered now",
+                            c.now.name
+                        );
                         self.note("line_completed", text);
                     }
                     pulled
@@ -306,7 +314,10 @@ impl Engine {
             }
             FileFault::Bad(kind, why) => {
                 let read = entry.as_ref().map_or(0, |e| e.offset);
-                self.note(kind, format!("{name}: {why}; what stands before (up to {read}) is delivered, and it is tried again when it changes"));
+                self.note(
+                    kind,
+                    format!("{name}: {why}; what stands before (up to {read}) is delivered, and it is tried again when it changes"),
+                );
                 let known = entry.or_else(|| self.state.entries.get(name).cloned()).unwrap_or_default();
                 let seen = entry_of(now);
                 let e = Entry { size: seen.size, time: seen.time, modified: seen.modified, id: seen.id, ..known };

@@ -107,7 +107,10 @@ impl Listing {
                 io::ErrorKind::PermissionDenied => "may not be read by this process: change its permissions".to_owned(),
                 _ => format!("cannot be read: {e}"),
             };
-            SourceError::Retry { message: format!("{} {why}; reading goes on from the same position when it is back", what.display()), after: None }
+            SourceError::Retry {
+                message: format!("{} {why}; reading goes on from the same position when it is back", what.display()),
+                after: None,
+            }
         };
         let top = fs::metadata(root).map_err(|e| retry(root, &e))?;
         let mut out = Vec::new();

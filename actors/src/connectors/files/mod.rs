@@ -18,8 +18,8 @@
 //!
 //! **The position is bounded** (about 24 KiB): see [`position`].
 
-pub mod config;
 mod batch;
+pub mod config;
 mod connector;
 mod csv;
 mod engine;

@@ -68,7 +68,13 @@ fn notice(kind: &'static str, message: String) -> SourceNotice {
 }
 
 /// Where to start in a file that was seen before: `None` is its beginning.
-fn decide<'a>(e: &'a Entry, now: &Found, local: bool, parquet: bool, prints: Option<(u64, u64)>) -> (Option<&'a Entry>, Option<SourceNotice>) {
+fn decide<'a>(
+    e: &'a Entry,
+    now: &Found,
+    local: bool,
+    parquet: bool,
+    prints: Option<(u64, u64)>,
+) -> (Option<&'a Entry>, Option<SourceNotice>) {
     let touched = e.offset > 0 || e.open > 0;
     let again = |kind, what: &str| {
         let said = touched.then(|| notice(kind, format!("{} {what}; it is read again from the start", now.name)));
@@ -77,9 +83,7 @@ fn decide<'a>(e: &'a Entry, now: &Found, local: bool, parquet: bool, prints: Opt
     // The identity of a local file is its inode; an S3 object has another ETag whenever it is written.
     let rewritten = if local { e.modified != now.modified } else { e.id != now.id };
     match prints {
-        None if local && e.id == now.id => {
-            again("file_truncated", &format!("was truncated to {} bytes (it had {})", now.size, e.size))
-        }
+        None if local && e.id == now.id => again("file_truncated", &format!("was truncated to {} bytes (it had {})", now.size, e.size)),
         None => again("file_replaced", "was replaced by a shorter file"),
         Some(p) if p != (e.head, e.tail) => again("file_replaced", "was replaced: what had been read of it has changed"),
         Some(_) if rewritten && (now.size == e.covered || parquet) => {
@@ -90,7 +94,12 @@ fn decide<'a>(e: &'a Entry, now: &Found, local: bool, parquet: bool, prints: Opt
 }
 
 /// Opens a listed file for reading on from its entry.
-pub fn open(root: &Root, config: &FilesConfig, listed: &Found, entry: Option<&Entry>) -> Result<(Current, Option<SourceNotice>), FileFault> {
+pub fn open(
+    root: &Root,
+    config: &FilesConfig,
+    listed: &Found,
+    entry: Option<&Entry>,
+) -> Result<(Current, Option<SourceNotice>), FileFault> {
     let (file, now) = SourceFile::open(root, listed)?;
     let fault = |e: io::Error| FileFault::of(&e);
     let magic = file.read_at(0, 4).map_err(fault)?;

@@ -103,7 +103,9 @@ impl Position {
     /// Reads a stored position.
     pub fn decode(p: Option<&SourcePosition>) -> Result<Self, SourceError> {
         let Some(p) = p else { return Ok(Self::default()) };
-        let bad = |why: String| SourceError::Fatal(format!("the stored position is not one of the files connector ({why}); reset the connector's position"));
+        let bad = |why: String| {
+            SourceError::Fatal(format!("the stored position is not one of the files connector ({why}); reset the connector's position"))
+        };
         let position: Self = serde_json::from_str(&p.0).map_err(|e| bad(e.to_string()))?;
         if position.v != 1 {
             return Err(bad(format!("version {}", position.v)));
@@ -125,6 +127,11 @@ impl Position {
         if self.n.is_empty() {
             self.p = bound.max(self.w);
         }
+    }
+
+    /// Whether a pass was begun and not ended, perhaps by an earlier reader.
+    pub fn is_in_pass(&self) -> bool {
+        !self.n.is_empty()
     }
 
     /// Whether a listed file has something to read in this pass. `now`: the time of the listing.
@@ -172,12 +179,8 @@ impl Position {
         if total <= ENTRY_BUDGET {
             return;
         }
-        let mut old: Vec<(i64, String)> = self
-            .entries
-            .iter()
-            .filter(|(n, e)| e.finished && self.done(e.time, n))
-            .map(|(n, e)| (e.time, n.clone()))
-            .collect();
+        let mut old: Vec<(i64, String)> =
+            self.entries.iter().filter(|(n, e)| e.finished && self.done(e.time, n)).map(|(n, e)| (e.time, n.clone())).collect();
         old.sort_unstable();
         for (_, name) in old {
             // Some room, so that this does not run for each file.

@@ -27,15 +27,19 @@ impl ShardReader for FilesReader {
         loop {
             // A call that was cancelled took the engine with it.
             let Some(mut engine) = self.engine.take() else {
-                return Err(SourceError::Retry { message: "the reader was interrupted; open it again from the last position".to_owned(), after: None });
+                return Err(SourceError::Retry {
+                    message: "the reader was interrupted; open it again from the last position".to_owned(),
+                    after: None,
+                });
             };
             let stepped = tokio::task::spawn_blocking(move || {
                 let step = engine.step(max_bytes);
                 (engine, step)
             });
-            let (engine, step) = stepped
-                .await
-                .map_err(|e| SourceError::Retry { message: format!("reading files failed inside ({e}); open the reader again"), after: None })?;
+            let (engine, step) = stepped.await.map_err(|e| SourceError::Retry {
+                message: format!("reading files failed inside ({e}); open the reader again"),
+                after: None,
+            })?;
             self.engine = Some(engine);
             match step? {
                 Step::Batch(b) => return Ok(Fetch::Batch(*b)),

@@ -64,7 +64,10 @@ impl FileFault {
     pub fn of(e: &io::Error) -> Self {
         match e.get_ref().and_then(|inner| inner.downcast_ref::<Raw>()) {
             Some(Raw(inner)) => raw_fault(inner),
-            None => Self::Bad("bad_compression", if e.kind() == io::ErrorKind::UnexpectedEof { "it is cut short".to_owned() } else { e.to_string() }),
+            None => Self::Bad(
+                "bad_compression",
+                if e.kind() == io::ErrorKind::UnexpectedEof { "it is cut short".to_owned() } else { e.to_string() },
+            ),
         }
     }
 

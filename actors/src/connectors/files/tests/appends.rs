@@ -49,6 +49,18 @@ async fn append_replace_and_truncate_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_new_reader_sees_files_that_came_while_nobody_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), json!({}));
+    fs::write(dir.path().join("b.ndjson"), "{\"a\":1}\n").unwrap();
+    let first = read(&config, None).await;
+    // The last position stands within a pass: the new file's name is before the pass's, its time after.
+    fs::write(dir.path().join("a.ndjson"), "{\"a\":2}\n").unwrap();
+    let got = read(&config, first.position.as_ref()).await;
+    assert_eq!(got.texts(), ["{\"a\":2}"]);
+}
+
+#[tokio::test]
 async fn an_open_last_line_is_neither_lost_nor_doubled() {
     let dir = tempfile::tempdir().unwrap();
     let (file, config) = (dir.path().join("a.ndjson"), config(dir.path(), json!({})));

@@ -69,7 +69,8 @@ async fn a_line_of_50_mb_is_measured_not_kept() {
 #[test]
 fn oversize_records_take_constant_memory() {
     for framing in [Framing::Line, Framing::Csv, Framing::Json] {
-        let text = std::io::Read::chain(&b"\""[..], std::io::Read::chain(std::io::Read::take(std::io::repeat(b'a'), 60 << 20), &b"\"\n1\n"[..]));
+        let text =
+            std::io::Read::chain(&b"\""[..], std::io::Read::chain(std::io::Read::take(std::io::repeat(b'a'), 60 << 20), &b"\"\n1\n"[..]));
         let mut f = Framer::new(Box::new(text), Scanner::new(framing, false), 0, 1 << 20, 0);
         let mut batch = BatchBuilder::new();
         let mut most = 0;

@@ -38,7 +38,18 @@ fn file(name: &str, time: i64) -> Found {
 }
 
 fn entry(f: &Found) -> Entry {
-    Entry { size: f.size, time: f.time, modified: f.modified, id: f.id.clone(), offset: f.size, covered: f.size, head: u64::MAX, tail: u64::MAX, finished: true, ..Entry::default() }
+    Entry {
+        size: f.size,
+        time: f.time,
+        modified: f.modified,
+        id: f.id.clone(),
+        offset: f.size,
+        covered: f.size,
+        head: u64::MAX,
+        tail: u64::MAX,
+        finished: true,
+        ..Entry::default()
+    }
 }
 
 #[test]
@@ -59,7 +70,8 @@ fn the_position_is_frozen() {
 fn a_hundred_thousand_files_fit_and_none_is_read_twice_or_missed() {
     let mut p = Position::default();
     // Names and times in different orders, with restarts and late-comers in the middle of the pass.
-    let mut files: Vec<Found> = (0..100_000i64).map(|i| file(&format!("dir/{:06}-some-longer-name.ndjson", i * 7919 % 100_000), i)).collect();
+    let mut files: Vec<Found> =
+        (0..100_000i64).map(|i| file(&format!("dir/{:06}-some-longer-name.ndjson", i * 7919 % 100_000), i)).collect();
     let mut read = BTreeSet::new();
     for round in 0..30 {
         let now = 100_000 + round * 100;
