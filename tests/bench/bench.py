@@ -1,188 +1,198 @@
-"""Lakewright beside DuckDB on the same work, side by side in one run.
+#!/usr/bin/env python3
+"""Measures Lakewright's release build on this machine, and DuckDB doing the same work beside it.
 
-  bench.py [--records 200000] [--runs 5] [--only ingest|memory|update|idle]
+  bench.py [throughput] [memory] [update] [idle]     all of them by default (about 20 minutes)
 
-ingest  throughput: five alternating runs of each, counts compared with the generator's truth before a
-        ratio is printed; medians with their spread.
-memory  peak resident memory of the node over 1,000,000 records (bound: 512 MiB).
-update  bytes written by an update of 1,000 of 1,000,000 rows, against the bytes changed (bound: 20 times).
-idle    resident memory and CPU of a node with nothing to do (bounds: 150 MiB, 1% of a core).
+throughput  200,000 records of 2.3 KB (5% re-delivered, 20% newer versions, late ones, deletes, re-inserts, 1% invalid), 5
+            alternating runs of both sides; counts are compared with the generator's truth before a ratio is printed
+memory      peak resident memory of the node over 1,000,000 such records (limit 512 MiB)
+update      1,000 of 1,000,000 rows get a newer version: bytes written against bytes changed (limit 20 times)
+idle        memory and CPU of a node with a tenant and a connector and nothing to do, over 30 s (limits 150 MiB, 1%)
 """
-import argparse, json, os, pathlib, statistics, subprocess, sys, tempfile, threading, time
+import argparse, json, pathlib, shutil, statistics, subprocess, sys, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
-import psutil
-from lake import ROOT, Node, clean, generate
+from lakewright import ROOT, Lakewright
+from measure import child, cpu_seconds, directory_bytes, memory_mib, quiet, say, settle_disk, spread, table, warm, written_bytes
 
-RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "lakewright"
-HERE = pathlib.Path(__file__).resolve().parent
-
-
-class Watch:
-    """Peak memory of a process, sampled."""
-
-    def __init__(self, pid):
-        self.process, self.peak, self.on = psutil.Process(pid), 0, True
-        self.thread = threading.Thread(target=self.sample, daemon=True)
-        self.thread.start()
-
-    def sample(self):
-        while self.on:
-            try:
-                self.peak = max(self.peak, self.process.memory_info().rss)
-            except psutil.Error:
-                return
-            time.sleep(0.02)
-
-    def stop(self):
-        self.on = False
-        self.thread.join()
-        return self.peak / 2**20
+MIX = ["--dup", "0.05", "--upd", "0.20", "--bad", "0.01", "--late", "0.02", "--delete", "0.03", "--reinsert", "0.015"]
+OUTCOMES = ["inserted", "updated", "deleted", "unchanged", "stale", "rejected", "flagged"]
+failed = []
 
 
-def node_at(directory):
-    clean(directory)
-    node = Node(directory, binary=RELEASE)
-    node.start()
-    return node
+def generated(folder, name, lines, options):
+    """A generated file in a folder of its own, made once; answers it and its truth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, truth = folder / "opps.ndjson", folder.parent / f"{name}.truth.json"
+    wanted = [str(lines), *options]
+    if truth.exists():
+        kept = json.loads(truth.read_text())
+        if kept["options"] == wanted and path.exists() and path.stat().st_size == kept["bytes"]:
+            return path, kept
+    say(f"generating {lines:,} records into {path} ({lines / 8000:.0f} s)")
+    done = subprocess.run([sys.executable, ROOT / "tests/tools/gen_opportunities.py", "-n", str(lines), "-o", path, *options], check=True, capture_output=True)
+    kept = {**json.loads(done.stdout), "options": wanted}
+    truth.write_text(json.dumps(kept))
+    return path, kept
 
 
-def cpu_seconds(pid):
-    t = psutil.Process(pid).cpu_times()
-    return t.user + t.system
+def compare(side, got, truth):
+    """Every number of a side against the generator's truth: a wrong answer has no speed."""
+    expected = {"read": truth["lines"], "bronze_rows": truth["lines"], "quality_rows": truth["lines"], "dead_rows": truth["outcomes"]["rejected"],
+                "live": truth["live"], "keys": truth["live"], "changes_net": truth["live"], **{k: truth["outcomes"][k] for k in OUTCOMES}}
+    wrong = {k: (got[k], v) for k, v in expected.items() if got[k] != v}
+    if wrong:
+        sys.exit(f"bench: {side} is wrong (got, truth): {wrong}")
 
 
-def written(pid):
-    """Bytes that the process gave to the file system."""
-    return next(int(l.split()[1]) for l in open(f"/proc/{pid}/io") if l.startswith("wchar"))
+def limit(what, value, most, unit):
+    ok = value <= most
+    say(f"  {what}: {value:.2f} {unit}, limit {most} {unit}: {'ok' if ok else 'TOO MUCH'}")
+    if not ok:
+        failed.append(what)
 
 
-def lakewright(source, directory):
-    node = node_at(directory)
-    os.link(source, node.source / "opportunities.ndjson")
-    node.setup()
-    watch, cpu = Watch(node.process.pid), cpu_seconds(node.process.pid)
-    begun = time.perf_counter()
-    node.cli("run", "start", "--tenant", "acme", "opps", "--follow", timeout=1800)
-    wall = time.perf_counter() - begun
-    cpu = cpu_seconds(node.process.pid) - cpu
-    peak = watch.stop()
-    read, rejected, flagged = node.sql("SELECT SUM(read), SUM(rejected), SUM(flagged) FROM system.runs WHERE exact")[0]
-    live, revenue = node.sql("SELECT COUNT(*), CAST(SUM(expected_revenue_usd) AS VARCHAR) FROM partner_central_opportunity")[0]
-    counts = {"read": read, "rejected": rejected, "flagged": flagged, "live": live, "revenue": revenue}
-    return node, {"wall": wall, "cpu": cpu, "rss": peak}, counts
-
-
-def duckdb(source, directory):
-    clean(directory)
-    os.makedirs(directory)
-    begun = time.perf_counter()
-    p = subprocess.Popen([sys.executable, str(HERE / "duckdb_job.py"), str(source), str(directory)], stdout=subprocess.PIPE, text=True)
-    watch = Watch(p.pid)
-    out = p.stdout.read()
-    _, status, usage = os.wait4(p.pid, 0)
-    wall = time.perf_counter() - begun
-    peak = watch.stop()
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit("the DuckDB job failed")
-    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "rss": peak}, json.loads(out)
-
-
-def check(who, counts, truth):
-    o = truth["outcomes"]
-    want = {"read": truth["lines"], "rejected": o["rejected"], "flagged": o["flagged"], "live": truth["live"]}
-    got = {k: counts[k] for k in want}
-    if got != want:
-        raise SystemExit(f"{who} counted {got}, and the truth is {want}")
-
-
-def spread(values):
-    return f"{statistics.median(values):.2f} ({min(values):.2f}..{max(values):.2f})"
-
-
-def ingest(work, records, runs):
-    source = work / "opportunities.ndjson"
-    truth = generate(source, records)
-    print(f"ingest: {records} records, {truth['bytes'] / 1e6:.0f} MB, {runs} alternating runs of each")
+def throughput(a):
+    say(f"throughput: {a.records:,} records, {a.runs} alternating runs (about {a.runs * a.records / 10000:.0f} s)")
+    source, truth = generated(a.dir / "throughput", "throughput", a.records, MIX)
     ours, theirs = [], []
-    for i in range(runs):
-        node, figures, counts = lakewright(source, work / "lakewright")
-        node.stop()
-        check("Lakewright", counts, truth)
-        ours.append(figures)
-        figures, other = duckdb(source, work / "duckdb")
-        check("DuckDB", other, truth)
-        if other["revenue"] != counts["revenue"]:
-            raise SystemExit(f"the sums of revenue differ: {counts['revenue']} and {other['revenue']}")
-        theirs.append(figures)
-        print(f"  run {i + 1}: Lakewright {ours[-1]['wall']:.2f} s, DuckDB {theirs[-1]['wall']:.2f} s", flush=True)
-    row = lambda name, f: print(f"  {name:28} {spread([f(x) for x in ours]):>24} {spread([f(x) for x in theirs]):>24}")
-    print(f"  {'':28} {'Lakewright':>24} {'DuckDB':>24}")
-    row("seconds", lambda x: x["wall"])
-    row("thousand records a second", lambda x: records / x["wall"] / 1e3)
-    row("CPU microseconds a record", lambda x: x["cpu"] / records * 1e6)
-    row("peak memory, MiB", lambda x: x["rss"])
-    ratios = [t["wall"] / o["wall"] for o, t in zip(ours, theirs)]
-    print(f"  throughput, Lakewright to DuckDB: {spread(ratios)} times (pair by pair; the bound is 1)")
-    return statistics.median(ratios)
+    for i in range(a.runs):
+        warm(source)
+        settle_disk()
+        node = Lakewright(a.dir / "node", source.parent, a.binary)
+        got = node.run()
+        got.update(node.read_back())
+        node.close()
+        compare("lakewright", got, truth)
+        ours.append(got)
+        out = a.dir / "duckdb"
+        shutil.rmtree(out, ignore_errors=True)
+        warm(source)
+        settle_disk()
+        got = child([sys.executable, pathlib.Path(__file__).with_name("duckdb_job.py"), source, out])
+        got["written"] = directory_bytes(out)
+        shutil.rmtree(out)
+        compare("duckdb", got, truth)
+        for name in ("revenue", "warned"):
+            if got[name] != ours[-1][name]:
+                sys.exit(f"bench: the two sides differ in {name}: lakewright {ours[-1][name]}, duckdb {got[name]}")
+        theirs.append(got)
+        say(f"  run {i + 1}: lakewright {ours[-1]['seconds']:.2f} s, duckdb {got['seconds']:.2f} s")
+    n, mb = truth["lines"], truth["bytes"] / 1e6
+    rows = []
+    for name, per, digits in [("wall, s", lambda r: r["seconds"], 2), ("records/s", lambda r: n / r["seconds"], 0), ("input, MB/s", lambda r: mb / r["seconds"], 1),
+                              ("CPU, us/record", lambda r: r["cpu"] / n * 1e6, 1), ("peak memory, MiB", lambda r: r["peak_mib"], 0),
+                              ("written, MB", lambda r: r["written"] / 1e6, 0)]:
+        rows.append([name, spread([per(r) for r in ours], digits), spread([per(r) for r in theirs], digits)])
+    say()
+    table(["median (least-most)", "lakewright", "duckdb"], rows)
+    ratios = [d["seconds"] / l["seconds"] for l, d in zip(ours, theirs)]
+    ratio = statistics.median(d["seconds"] for d in theirs) / statistics.median(l["seconds"] for l in ours)
+    cpu = statistics.median(d["cpu"] for d in theirs) / statistics.median(l["cpu"] for l in ours)
+    say("\n  counts of both sides equal the generator's truth in every run")
+    say(f"  throughput, lakewright : duckdb = {ratio:.2f} (pairs {min(ratios):.2f}-{max(ratios):.2f}); at least 1, aim 3.5: {'ok' if ratio >= 1 else 'TOO SLOW'}")
+    say(f"  CPU per record, duckdb : lakewright = {cpu:.2f}")
+    if ratio < 1:
+        failed.append("throughput")
+    limit("peak memory", max(r["peak_mib"] for r in ours), 512, "MiB")
 
 
-def memory_and_update(work, which):
-    source = work / "million.ndjson"
-    truth = generate(source, 1_000_000)
-    node, figures, counts = lakewright(source, work / "lakewright")
-    check("Lakewright", counts, truth)
-    print(f"memory: peak {figures['rss']:.0f} MiB over 1,000,000 records in {figures['wall']:.0f} s (the bound is 512)")
-    if which == "memory":
-        node.stop()
-        return
-    changed = work / "changed.ndjson"
-    lines, seen = [], set()
-    with open(source, "rb") as f:
-        for line in f:
-            o = json.loads(line)
-            if len(lines) == 1000:
-                break
-            if o["Id"] not in seen and o.get("LastModifiedDate") and o["Customer"]["Account"].get("CompanyName"):
-                seen.add(o["Id"])
-                o["LastModifiedDate"] = "2031-01-01T00:00:00.000Z"
-                o["LifeCycle"]["TargetCloseDate"] = "2031-06-01"
-                lines.append(json.dumps(o, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-    changed.write_bytes(b"".join(lines))
-    before = written(node.process.pid)
-    os.link(changed, node.source / "changed.ndjson")
-    node.cli("run", "start", "--tenant", "acme", "opps", "--follow", timeout=600)
-    bytes_written = written(node.process.pid) - before
-    updated = node.sql("SELECT COUNT(*) FROM partner_central_opportunity WHERE close_date = DATE '2031-06-01'")[0][0]
-    size = changed.stat().st_size
-    print(f"update: {updated} rows updated, {size / 1e6:.2f} MB changed, {bytes_written / 1e6:.2f} MB written: "
-          f"{bytes_written / size:.1f} times (the bound is 20)")
-    node.stop()
+def million(a):
+    """A node with 1,000,000 records of the mix in it, and what taking them in cost."""
+    source, truth = generated(a.dir / "million", "million", 1_000_000, MIX)
+    settle_disk()
+    node = Lakewright(a.dir / "node-million", source.parent, a.binary)
+    got = node.run()
+    got.update(node.read_back())
+    compare("lakewright", got, truth)
+    return node, source, truth, got
 
 
-def idle(work):
-    node = node_at(work / "idle")
-    node.setup()
-    time.sleep(5)
-    pid, seconds = node.process.pid, 30
-    before = cpu_seconds(pid)
-    time.sleep(seconds)
-    share = (cpu_seconds(pid) - before) / seconds * 100
-    print(f"idle: {psutil.Process(pid).memory_info().rss / 2**20:.0f} MiB (the bound is 150), {share:.2f}% of a core (the bound is 1)")
-    node.stop()
+def memory(a, state):
+    say("memory: 1,000,000 records of the same mix (2.3 GB; generating takes 2 minutes once)")
+    state["million"] = million(a)
+    got = state["million"][3]
+    say(f"  {got['seconds']:.1f} s, {1e6 / got['seconds']:,.0f} records/s, {got['cpu']:.1f} CPU us/record")
+    limit("peak memory", got["peak_mib"], 512, "MiB")
+
+
+def update(a, state):
+    say("update: 1,000 of 1,000,000 rows")
+    node, source, truth, _ = state.pop("million", None) or million(a)
+    rest, _ = generated(a.dir / "rest", "rest", 1_000_000 - truth["live"], ["--start-id", "5000000", "--dup", "0", "--upd", "0", "--bad", "0"])
+    more = source.with_name("rest.ndjson")
+    newer = source.with_name("updates.ndjson")
+    try:
+        more.unlink(missing_ok=True)
+        more.hardlink_to(rest)
+        node.run()
+        found = node.read_back()["live"]
+        if found != 1_000_000:
+            sys.exit(f"bench: the table has {found:,} rows, not 1,000,000")
+        changed = newer_versions(rest, newer, 1000)
+        quiet(lambda: written_bytes(node.pid))
+        files, written = directory_bytes(node.node.data), written_bytes(node.pid)
+        got = node.run()
+        quiet(lambda: written_bytes(node.pid))
+        written, files = written_bytes(node.pid) - written, directory_bytes(node.node.data) - files
+        if got["updated"] != 1000 or got["read"] != 1000:
+            sys.exit(f"bench: the update went wrong: {got}")
+        say(f"  {got['seconds']:.2f} s; changed {changed / 1e6:.2f} MB, written {written / 1e6:.2f} MB, files grew by {files / 1e6:.2f} MB (all with compaction)")
+        limit("written : changed", written / changed, 20, "times")
+    finally:
+        node.close()
+        for f in (more, newer):
+            f.unlink(missing_ok=True)
+
+
+def newer_versions(source, out, n):
+    """A newer version of n records, spread evenly over a file; answers its bytes. Appears at once under its name."""
+    lines = source.read_bytes().splitlines()
+    begun = out.with_suffix(".part")
+    with open(begun, "wb") as f:
+        for i in range(n):
+            o = json.loads(lines[i * len(lines) // n])
+            o.update(Version=o["Version"] + 1, LastModifiedDate="2026-06-30T12:00:00.000Z")
+            o["LifeCycle"].update(Stage="Launched", NextSteps="Signed.")
+            f.write(json.dumps(o, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+    size = begun.stat().st_size
+    begun.rename(out)
+    return size
+
+
+def idle(a):
+    say("idle: a node with a tenant, a pack and a connector, 30 s")
+    empty = a.dir / "empty"
+    empty.mkdir(parents=True, exist_ok=True)
+    node = Lakewright(a.dir / "node-idle", empty, a.binary)
+    try:
+        quiet(lambda: written_bytes(node.pid), 3)
+        before = cpu_seconds(node.pid)
+        time.sleep(30)
+        limit("CPU", (cpu_seconds(node.pid) - before) / 30 * 100, 1, "% of a core")
+        limit("memory", memory_mib(node.pid, "VmRSS"), 150, "MiB")
+    finally:
+        node.close()
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("what", nargs="*", choices=[[], "throughput", "memory", "update", "idle"])
+    ap.add_argument("--records", type=int, default=200_000)
+    ap.add_argument("--runs", type=int, default=5)
+    ap.add_argument("--dir", type=pathlib.Path, default=ROOT / "bench-data", help="inputs (kept) and outputs (removed)")
+    ap.add_argument("--binary", type=pathlib.Path, help="another node binary")
+    a = ap.parse_args()
+    a.dir = a.dir.resolve()
+    what = a.what or ["throughput", "idle", "memory", "update"]
+    state = {}
+    for name in what:
+        {"throughput": lambda: throughput(a), "memory": lambda: memory(a, state), "update": lambda: update(a, state), "idle": lambda: idle(a)}[name]()
+        say()
+    if "million" in state:
+        state["million"][0].close()
+    if failed:
+        sys.exit(f"bench: beyond its limit: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--records", type=int, default=200_000)
-    ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--only", choices=["ingest", "memory", "update", "idle"])
-    a = ap.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lakewright-bench-", dir=os.environ.get("BENCH_DIR")) as work:
-        work = pathlib.Path(work)
-        if a.only in (None, "idle"):
-            idle(work)
-        if a.only in (None, "ingest"):
-            ingest(work, a.records, a.runs)
-        if a.only in (None, "memory", "update"):
-            memory_and_update(work, a.only)
+    main()
