@@ -49,7 +49,7 @@ def refusal(method, token=TOKEN, **body):
     assert done.returncode != 0, done.stdout
     lines = dict(line.strip().split(": ", 1) for line in done.stderr.splitlines() if ": " in line)
     assert "Code" in lines, done.stderr
-    return lines["Code"], lines["Message"]
+    return lines["Code"], done.stderr.split("Message: ", 1)[1].strip()
 
 
 @pytest.fixture(scope="module")
