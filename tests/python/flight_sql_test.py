@@ -8,6 +8,7 @@ Environment:
   LAKEWRIGHT_USER           that user's e-mail, or tenant/e-mail
   LAKEWRIGHT_TENANT         the tenant's slug
   LAKEWRIGHT_TABLE          a Silver table with rows (default: opportunity)
+  LAKEWRIGHT_ANALYST_TOKEN  API token of a user of that tenant who is analyst only (a test is skipped without)
   LAKEWRIGHT_OTHER_TENANT   slug of another tenant that has the same table (default: globex)
 """
 
@@ -151,6 +152,20 @@ def test_another_tenants_table_does_not_exist(connection):
     with pytest.raises(manager.Error) as absent:
         table(connection, f'SELECT * FROM "nobody".silver.{TABLE}')
     assert str(refused.value).replace(OTHER, "nobody") == str(absent.value)
+
+
+@pytest.mark.skipif("LAKEWRIGHT_ANALYST_TOKEN" not in os.environ, reason="there is no token of an analyst")
+@pytest.mark.parametrize("name", ["users", "audit", "dead_letters"])
+def test_an_analyst_sees_no_more_in_sql_than_in_the_admin_api(name):
+    with connect(os.environ["LAKEWRIGHT_ANALYST_TOKEN"]) as c:
+        assert table(c, f"SELECT count(*) AS n FROM {TABLE}").to_pylist()[0]["n"] > 0
+        for sql in (f"SELECT * FROM system.{name}", f"SELECT * FROM {name}"):
+            with pytest.raises(manager.Error, match="not found"):
+                table(c, sql)
+        shown = table(c, "SELECT table_name FROM information_schema.tables").column(0).to_pylist()
+        assert TABLE in shown and name not in shown
+        got = c.adbc_get_objects(depth="tables", db_schema_filter="system").read_all().to_pylist()
+        assert name not in {t["table_name"] for s in got[0]["catalog_db_schemas"] for t in s["db_schema_tables"]}
 
 
 @pytest.mark.parametrize("sql", ["DROP TABLE x", "COPY (SELECT 1) TO '/tmp/x.csv'", "SET datafusion.execution.batch_size = 1"])

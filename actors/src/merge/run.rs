@@ -161,7 +161,7 @@ impl Merge {
         }
         drop(hand_over.permits);
         taken.to = commit.seq;
-        crate::metrics::merged(&taken.table, commit.counts.accepted, started.elapsed());
+        crate::metrics::merged(&self.services, &taken.table, commit.counts.accepted, started.elapsed());
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Merge {
         let command = CommitSilver { table: self.table, bucket: self.bucket, epoch: self.epoch, from, to, delta };
         self.services.catalog.propose("node", Command::CommitSilver(command)).await?;
         crash::point("silver.commit.after");
-        crate::metrics::silver_commit(&table, started.elapsed());
+        crate::metrics::silver_commit(&self.services, &table, started.elapsed());
         self.services.exchange.drop_up_to(self.table, to);
         self.last = Some(Instant::now());
         Ok(())
