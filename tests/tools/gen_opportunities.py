@@ -22,18 +22,20 @@ the last --window new ids (default 50,000), which is what a paging API connector
 
 Prints one JSON line with the exact truth: lines, bytes, distinct valid ids, the counts of each kind,
 and `outcomes`: what applying the records one at a time in order must count in Lakewright with the pack
-aws-partner (inserted, updated, deleted, unchanged, stale, rejected, flagged) and the `live` rows left.
+aws-partner (inserted, updated, deleted, unchanged, stale, rejected, flagged), the `warned` records and the `live` rows left.
 Same seed and options -> same bytes. Uses orjson if it is installed; the bytes are the same.
 """
-import argparse, json, random, re, sys, time
+import argparse, hashlib, json, random, re, sys, time
 from datetime import datetime, timedelta, timezone
 
 try:
     import orjson
-    dumps = orjson.dumps
+    dumps, loads = orjson.dumps, orjson.loads
 except ImportError:  # the same bytes, slower
     def dumps(o):
         return json.dumps(o, separators=(",", ":"), ensure_ascii=False).encode()
+
+    loads = json.loads
 
 STAGES = ["Prospect", "Qualified", "Technical Validation", "Business Validation", "Committed", "Launched", "Closed Lost"]
 REVIEW = ["Pending Submission", "Submitted", "In review", "Approved", "Rejected", "Action Required"]
@@ -182,11 +184,12 @@ class Oracle:
     rules of the pack alone (required fields and dates reject, e-mails flag; key Id, version LastModifiedDate)."""
 
     def __init__(self):
-        self.rows = {}  # Id -> (version, content, live)
+        self.rows = {}  # Id -> (version, digest of the content or None, what is told of a live row)
         self.outcomes = dict.fromkeys(["inserted", "updated", "deleted", "unchanged", "stale", "rejected", "flagged"], 0)
+        self.warned = 0  # negative revenue, or revenue in a currency without a rate
 
     def apply(self, line):
-        o = json.loads(line)
+        o = loads(line)
         version = o.get("LastModifiedDate")
         delete = o.get("_operation") == "delete"
         bad = not version or not o.get("Id")
@@ -196,41 +199,43 @@ class Oracle:
         if bad:
             self.outcomes["rejected"] += 1
             return
-        if not delete and any(not EMAIL.fullmatch(c["Email"]) for c in o["Customer"]["Contacts"]):
-            self.outcomes["flagged"] += 1
         old = self.rows.get(o["Id"])
+        live = old is not None and old[2] is not None
         if delete:
-            if old is None or not old[2]:
+            if not live:
                 self.outcomes["unchanged"] += 1
                 if old is None or version > old[0]:
-                    self.rows[o["Id"]] = (version, None, False)
+                    self.rows[o["Id"]] = (version, None, None)
             elif version >= old[0]:
                 self.outcomes["deleted"] += 1
-                self.rows[o["Id"]] = (version, None, False)
+                self.rows[o["Id"]] = (version, None, None)
             else:
                 self.outcomes["stale"] += 1
-        elif old is None or (not old[2] and version > old[0]):
-            self.outcomes["inserted"] += 1
-            self.rows[o["Id"]] = (version, line, True)
-        elif not old[2] or version < old[0]:
-            self.outcomes["stale"] += 1
-        elif version == old[0] and line == old[1]:
-            self.outcomes["unchanged"] += 1
+            return
+        if any(not EMAIL.fullmatch(c["Email"]) for c in o["Customer"]["Contacts"]):
+            self.outcomes["flagged"] += 1
+        spend = o["Project"]["ExpectedCustomerSpend"][0]
+        amount = spend["Amount"] if spend["TargetCompany"] == "AWS" else None
+        self.warned += amount is not None and (spend["CurrencyCode"] != "USD" or float(amount) <= 0)
+        content = hashlib.blake2b(line, digest_size=16).digest()
+        if old is None or (not live and version > old[0]):
+            outcome = "inserted"
+        elif not live or version < old[0]:
+            outcome = "stale"
         else:
-            self.outcomes["updated"] += 1
-            self.rows[o["Id"]] = (version, line, True)
+            outcome = "unchanged" if version == old[0] and content == old[1] else "updated"
+        self.outcomes[outcome] += 1
+        if outcome in ("inserted", "updated"):
+            self.rows[o["Id"]] = (version, content, (o["Version"], o["LifeCycle"]["Stage"], amount))
 
     def count(self):
         return sum(1 for r in self.rows.values() if r[2])
 
     def live(self):
         for key in sorted(self.rows):
-            version, line, live = self.rows[key]
-            if live:
-                o = json.loads(line)
-                spend = o["Project"]["ExpectedCustomerSpend"][0]
-                yield {"Id": key, "LastModifiedDate": version, "Version": o["Version"], "Stage": o["LifeCycle"]["Stage"],
-                       "Amount": spend["Amount"] if spend["TargetCompany"] == "AWS" else None}
+            version, _, told = self.rows[key]
+            if told:
+                yield {"Id": key, "LastModifiedDate": version, "Version": told[0], "Stage": told[1], "Amount": told[2]}
 
 
 def main():
@@ -321,7 +326,7 @@ def main():
             for row in oracle.live():
                 f.write(dumps(row) + b"\n")
     print(json.dumps({"lines": a.n, "bytes": nbytes, "avg_bytes": round(nbytes / max(1, a.n)), "distinct_valid": cnt["new"],
-                      **cnt, "bad_kinds": kinds, "outcomes": oracle.outcomes, "live": oracle.count(), "seed": a.seed, "seconds": round(time.time() - t0, 2)}), file=sys.stderr if a.o == "-" else sys.stdout)
+                      **cnt, "bad_kinds": kinds, "outcomes": oracle.outcomes, "warned": oracle.warned, "live": oracle.count(), "seed": a.seed, "seconds": round(time.time() - t0, 2)}), file=sys.stderr if a.o == "-" else sys.stdout)
 
 
 if __name__ == "__main__":
