@@ -1,6 +1,6 @@
 //! Who calls: a basic-auth handshake or an `authorization` header on each call.
 
-use base64::prelude::{Engine, BASE64_STANDARD};
+use base64::prelude::{Engine, BASE64_STANDARD_NO_PAD};
 use lakewright_proto::{Error, ErrorCode, TenantId, UserId};
 use tonic::metadata::MetadataMap;
 use tonic::Status;
@@ -56,7 +56,8 @@ pub(crate) fn credentials(metadata: &MetadataMap) -> Result<Credentials, Status>
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(refuse("only basic and bearer authorization are known"));
     }
-    let decoded = BASE64_STANDARD.decode(value.trim()).ok().and_then(|b| String::from_utf8(b).ok());
+    // Go's driver sends no padding, others do.
+    let decoded = BASE64_STANDARD_NO_PAD.decode(value.trim().trim_end_matches('=')).ok().and_then(|b| String::from_utf8(b).ok());
     let decoded = decoded.ok_or_else(|| refuse("the basic authorization cannot be decoded"))?;
     let (user, password) = decoded.split_once(':').ok_or_else(|| refuse("the basic authorization has no password"))?;
     Ok(Credentials::Basic(user.to_owned(), password.to_owned()))

@@ -76,7 +76,7 @@ impl Authenticator {
         if scheme.eq_ignore_ascii_case("bearer") {
             self.bearer(rest)
         } else if scheme.eq_ignore_ascii_case("basic") {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_| nobody())?;
+            let bytes = base64::engine::general_purpose::STANDARD_NO_PAD.decode(rest.trim().trim_end_matches('=')).map_err(|_| nobody())?;
             let text = Zeroizing::new(String::from_utf8(bytes).map_err(|_| nobody())?);
             let (user, password) = text.split_once(':').ok_or_else(nobody)?;
             self.basic(user, password)
