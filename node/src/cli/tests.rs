@@ -105,7 +105,7 @@ fn the_token_is_found_where_it_was_said_to_be() {
 fn refusals_say_what_to_do_next() {
     for (code, word) in [
         (Code::Unauthenticated, "token recover"),
-        (Code::Aborted, "look at it again"),
+        (Code::Aborted, "look at its present state"),
         (Code::Unavailable, "nothing was done"),
         (Code::Unknown, "may have been done"),
         (Code::Unimplemented, "same version"),
