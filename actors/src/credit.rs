@@ -61,6 +61,12 @@ impl Credit {
         (self.node_units as usize).saturating_sub(self.node.available_permits()) as u64 * UNIT as u64
     }
 
+    /// Bytes in use by one tenant.
+    pub fn in_use_by(&self, tenant: TenantId) -> u64 {
+        let free = self.tenants.lock().get(&tenant).map(|share| share.available_permits());
+        free.map_or(0, |free| (self.tenant_units as usize).saturating_sub(free) as u64 * UNIT as u64)
+    }
+
     fn share(&self, tenant: TenantId, bytes: usize) -> (Arc<Semaphore>, u32) {
         let mut tenants = self.tenants.lock();
         let share = tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.tenant_units as usize)));

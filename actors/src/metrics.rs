@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use lakewright_proto::{ConnectorId, TenantId};
+use lakewright_storage::catalog::keyspace::{Connectors, Tenants};
 use lakewright_storage::catalog::records::{Shard, Table};
-use metrics::{counter, gauge, histogram};
+use lakewright_storage::catalog::Read as _;
+use metrics::{counter, gauge, histogram, Label};
+
+use crate::services::Services;
 
 /// Records committed to Bronze.
 pub const RECORDS: &str = "lakewright_records_total";
@@ -13,47 +18,94 @@ pub const BYTES: &str = "lakewright_bytes_total";
 pub const COMMIT_SECONDS: &str = "lakewright_commit_seconds";
 /// Records merged into Silver.
 pub const MERGED: &str = "lakewright_merged_records_total";
-/// Seconds that merging took.
-pub const MERGE_SECONDS: &str = "lakewright_merge_seconds_total";
+/// Seconds that merging one Bronze commit took.
+pub const MERGE_SECONDS: &str = "lakewright_merge_seconds";
+/// Silver commits.
+pub const SILVER_COMMITS: &str = "lakewright_silver_commits_total";
 /// Children restarted after a failure.
 pub const RESTARTS: &str = "lakewright_restarts_total";
 /// Children given up.
 pub const BROKEN: &str = "lakewright_broken_total";
-/// Bytes of credit in use.
+/// Bytes of credit in use, on the node.
 pub const CREDIT: &str = "lakewright_credit_in_use_bytes";
+/// Bytes of credit in use, of one tenant.
+pub const TENANT_CREDIT: &str = "lakewright_tenant_credit_in_use_bytes";
 /// Bronze commits that Silver has still to consume.
 pub const LAG: &str = "lakewright_silver_lag_commits";
 
-pub(crate) fn bronze_commit(shard: &Shard, records: u64, bytes: u64, took: Duration) {
-    let labels = [("tenant", shard.tenant_id.to_string()), ("connector", shard.connector_id.to_string())];
-    counter!(RECORDS, &labels).increment(records);
-    counter!(BYTES, &labels).increment(bytes);
-    histogram!(COMMIT_SECONDS, "layer" => "bronze").record(took.as_secs_f64());
+/// Names rather than ids: they are what people write in queries and alerts. The id where the name is gone.
+fn tenant(services: &Services, id: TenantId) -> Label {
+    let found = services.catalog.view().get::<Tenants>(&id).ok().flatten();
+    Label::new("tenant", found.map_or_else(|| id.to_string(), |t| t.slug))
 }
 
-pub(crate) fn silver_commit(table: &Table, took: Duration) {
-    histogram!(COMMIT_SECONDS, "layer" => "silver").record(took.as_secs_f64());
-    counter!("lakewright_silver_commits_total", "tenant" => table.tenant_id.to_string(), "table" => table.name.clone()).increment(1);
+fn connector(services: &Services, tenant: TenantId, id: ConnectorId) -> Label {
+    let found = services.catalog.view().get::<Connectors>(&(tenant, id)).ok().flatten();
+    Label::new("connector", found.map_or_else(|| id.to_string(), |c| c.name))
 }
 
-pub(crate) fn merged(table: &Table, records: u64, took: Duration) {
-    let labels = [("tenant", table.tenant_id.to_string()), ("table", table.name.clone())];
-    counter!(MERGED, &labels).increment(records);
-    gauge!(MERGE_SECONDS, &labels).increment(took.as_secs_f64());
+fn of_table(services: &Services, table: &Table) -> Vec<Label> {
+    vec![tenant(services, table.tenant_id), Label::new("table", table.name.clone())]
 }
 
-pub(crate) fn restarted(what: &'static str) {
-    counter!(RESTARTS, "what" => what).increment(1);
+pub(crate) fn bronze_commit(services: &Services, shard: &Shard, records: u64, bytes: u64, took: Duration) {
+    let mut labels = vec![tenant(services, shard.tenant_id), connector(services, shard.tenant_id, shard.connector_id)];
+    counter!(RECORDS, labels.clone()).increment(records);
+    counter!(BYTES, labels.clone()).increment(bytes);
+    labels.push(Label::new("layer", "bronze"));
+    histogram!(COMMIT_SECONDS, labels).record(took.as_secs_f64());
+    credit(services);
+    tenant_credit(services, shard.tenant_id);
 }
 
-pub(crate) fn broken(what: &'static str) {
-    counter!(BROKEN, "what" => what).increment(1);
+pub(crate) fn silver_commit(services: &Services, table: &Table, took: Duration) {
+    let mut labels = of_table(services, table);
+    counter!(SILVER_COMMITS, labels.clone()).increment(1);
+    labels.push(Label::new("layer", "silver"));
+    histogram!(COMMIT_SECONDS, labels).record(took.as_secs_f64());
+    tenant_credit(services, table.tenant_id);
 }
 
-pub(crate) fn credit(bytes: u64) {
-    gauge!(CREDIT).set(bytes as f64);
+pub(crate) fn merged(services: &Services, table: &Table, records: u64, took: Duration) {
+    let labels = of_table(services, table);
+    counter!(MERGED, labels.clone()).increment(records);
+    histogram!(MERGE_SECONDS, labels).record(took.as_secs_f64());
 }
 
-pub(crate) fn lag(table: &Table, commits: usize) {
-    gauge!(LAG, "tenant" => table.tenant_id.to_string(), "table" => table.name.clone()).set(commits as f64);
+pub(crate) fn restarted(services: &Services, what: &'static str, of: TenantId, id: Option<ConnectorId>) {
+    counter!(RESTARTS, child(services, what, of, id)).increment(1);
+}
+
+pub(crate) fn broken(services: &Services, what: &'static str, of: TenantId, id: Option<ConnectorId>) {
+    counter!(BROKEN, child(services, what, of, id)).increment(1);
+}
+
+/// The counters of a connector that has just started, at zero: a rate needs a first sample.
+pub(crate) fn announce(services: &Services, of: TenantId, id: ConnectorId) {
+    let labels = vec![tenant(services, of), connector(services, of, id)];
+    counter!(RECORDS, labels.clone()).increment(0);
+    counter!(BYTES, labels).increment(0);
+    for what in ["connector", "shard"] {
+        counter!(RESTARTS, child(services, what, of, Some(id))).increment(0);
+    }
+}
+
+fn child(services: &Services, what: &'static str, of: TenantId, id: Option<ConnectorId>) -> Vec<Label> {
+    let mut labels = vec![tenant(services, of), Label::new("what", what)];
+    labels.extend(id.map(|id| connector(services, of, id)));
+    labels
+}
+
+pub(crate) fn credit(services: &Services) {
+    gauge!(CREDIT).set(services.credit.in_use() as f64);
+}
+
+/// The credit that a tenant holds.
+pub(crate) fn tenant_credit(services: &Services, of: TenantId) {
+    gauge!(TENANT_CREDIT, vec![tenant(services, of)]).set(services.credit.in_use_by(of) as f64);
+}
+
+pub(crate) fn lag(services: &Services, table: &Table, commits: usize) {
+    gauge!(LAG, of_table(services, table)).set(commits as f64);
+    tenant_credit(services, table.tenant_id);
 }

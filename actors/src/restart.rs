@@ -19,7 +19,7 @@ pub struct RestartPolicy {
 impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
-            max_restarts: 10,
+            max_restarts: 12,
             window: Duration::from_secs(600),
             backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),

@@ -16,6 +16,21 @@ fn it_gives_up_after_too_many_failures_in_the_window() {
 }
 
 #[test]
+fn a_minute_away_is_outlasted_and_more_than_ten_are_not() {
+    let policy = RestartPolicy::default();
+    for (jitter, at_most) in [(0.0, 600), (1.0, 600)] {
+        let (start, mut history) = (Instant::now(), History::default());
+        let mut now = start;
+        // A dependency that refuses at once is the worst case: all the time is the policy's own waits.
+        while let Verdict::Restart(wait) = policy.decide(&mut history, now, jitter) {
+            now += wait;
+            assert!(now - start < Duration::from_secs(at_most), "it never gives up");
+        }
+        assert!(now - start > Duration::from_secs(60), "gave up after {:?}", now - start);
+    }
+}
+
+#[test]
 fn old_failures_are_forgiven() {
     let policy = RestartPolicy { max_restarts: 1, window: Duration::from_secs(10), ..RestartPolicy::default() };
     let mut history = History::default();

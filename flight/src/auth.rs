@@ -16,6 +16,8 @@ pub struct Session {
     pub principal: String,
     /// The user.
     pub user_id: UserId,
+    /// Tables of the schema `system` that the user's roles do not show: to this caller they do not exist.
+    pub hidden: Vec<&'static str>,
 }
 
 /// Tells who a caller is. Answers from memory: it is asked on every call.

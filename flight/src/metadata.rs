@@ -32,7 +32,7 @@ pub(crate) fn info<C: ProstMessageExt>(command: &C, schema: &Schema, descriptor:
 
 impl Parts {
     fn session(&self, session: &Session) -> Result<QuerySession, Status> {
-        Ok(self.engine.session(session.tenant_id, None)?)
+        Ok(self.engine.session_without(session.tenant_id, None, &session.hidden)?)
     }
 
     pub(crate) fn catalogs(&self, session: &Session, query: CommandGetCatalogs) -> Answer {

@@ -33,7 +33,7 @@ impl Parts {
         parameters: Option<Vec<u8>>,
         descriptor: FlightDescriptor,
     ) -> Result<FlightInfo, Status> {
-        let query = self.engine.session(session.tenant_id, None)?;
+        let query = self.engine.session_without(session.tenant_id, None, &session.hidden)?;
         let planned = query.plan(&sql).await?.bind(values(parameters.as_deref())?)?;
         let schema = query.schema(&planned)?;
         let claims = self.claims(session, Use::Ticket, sql, parameters, Some(query.version()));
@@ -58,7 +58,7 @@ impl Parts {
 
     async fn run(&self, session: &Session, claims: Claims) -> Result<Response<DataStream>, Status> {
         let slot = self.running.begin(session.tenant_id, claims.query)?;
-        let query = self.engine.session(session.tenant_id, claims.version)?;
+        let query = self.engine.session_without(session.tenant_id, claims.version, &session.hidden)?;
         let planned = query.plan(&claims.sql).await?.bind(values(claims.parameters.as_deref())?)?;
         let mut cancel = slot.cancelled.clone();
         let stream = tokio::select! {
@@ -70,7 +70,7 @@ impl Parts {
 
     /// Checks a statement and answers with its handle and schemas.
     pub(crate) async fn prepare(&self, session: &Session, sql: String) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let query = self.engine.session(session.tenant_id, None)?;
+        let query = self.engine.session_without(session.tenant_id, None, &session.hidden)?;
         let planned = query.plan(&sql).await?;
         let parameters = parameter_schema(&planned)?;
         let dataset = dataset_schema(&query, &planned)?;

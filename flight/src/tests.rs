@@ -90,6 +90,7 @@ impl World {
             slug: t.slug.clone(),
             principal: format!("ann@{}.com", t.slug),
             user_id: UserId(Uuid::from_u128(t.id.0.as_u128() ^ 1)),
+            hidden: Vec::new(),
         };
         let auth = Arc::new(Users(vec![user(&acme), user(&globex)]));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -278,6 +279,7 @@ fn session() -> Session {
         slug: "acme".into(),
         principal: "ann@acme.com".into(),
         user_id: UserId(Uuid::from_u128(2)),
+        hidden: Vec::new(),
     }
 }
 

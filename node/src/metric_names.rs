@@ -32,60 +32,52 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Records committed to Bronze. Labels: tenant, connector, stream.
-    INGEST_RECORDS = "lakewright_ingest_records_total" Counter;
-    /// Bytes of payload committed to Bronze. Labels: tenant, connector, stream.
-    INGEST_BYTES = "lakewright_ingest_bytes_total" Counter;
-    /// Records in the dead letters. Labels: tenant, connector, stream.
-    INGEST_REJECTED = "lakewright_ingest_rejected_total" Counter;
-    /// Records that map to no entity. Labels: tenant, connector, stream.
-    INGEST_UNMAPPED = "lakewright_ingest_unmapped_total" Counter;
-    /// Outcomes of records in Silver. Labels: tenant, entity, outcome.
-    SILVER_OUTCOMES = "lakewright_silver_outcomes_total" Counter;
-    /// Bronze commits that wait for a Silver table. Labels: tenant, entity.
+    /// Records committed to Bronze. Labels: tenant, connector.
+    RECORDS = "lakewright_records_total" Counter;
+    /// Bytes of payload committed to Bronze. Labels: tenant, connector.
+    BYTES = "lakewright_bytes_total" Counter;
+    /// Records merged into Silver. Labels: tenant, table.
+    MERGED_RECORDS = "lakewright_merged_records_total" Counter;
+    /// Seconds that merging one Bronze commit into Silver took. Labels: tenant, table.
+    MERGE_SECONDS = "lakewright_merge_seconds" Histogram;
+    /// Commits to Silver. Labels: tenant, table.
+    SILVER_COMMITS = "lakewright_silver_commits_total" Counter;
+    /// Bronze commits that wait for a Silver table. Labels: tenant, table.
     SILVER_LAG_COMMITS = "lakewright_silver_lag_commits" Gauge;
-    /// Seconds since the ingest of the oldest record that waits for a Silver table; 0: none waits. Labels: tenant, entity.
-    SILVER_LAG_SECONDS = "lakewright_silver_lag_seconds" Gauge;
     /// Fetched bytes that wait for their commit, on this node.
-    CREDIT_USED_BYTES = "lakewright_credit_used_bytes" Gauge;
-    /// Bytes that may wait for their commit, on this node.
-    CREDIT_LIMIT_BYTES = "lakewright_credit_limit_bytes" Gauge;
+    CREDIT_IN_USE = "lakewright_credit_in_use_bytes" Gauge;
     /// Fetched bytes that wait for their commit. Labels: tenant.
-    CREDIT_TENANT_USED_BYTES = "lakewright_credit_tenant_used_bytes" Gauge;
-    /// Seconds from handing a Bronze commit to the catalog to its answer. Labels: tenant, connector.
-    BRONZE_COMMIT_SECONDS = "lakewright_bronze_commit_seconds" Histogram;
-    /// Seconds from handing a Silver commit to the catalog to its answer. Labels: tenant, entity.
-    SILVER_COMMIT_SECONDS = "lakewright_silver_commit_seconds" Histogram;
-    /// Seconds that one fetch from a source took. Labels: tenant, connector.
-    FETCH_SECONDS = "lakewright_fetch_seconds" Histogram;
-    /// Restarts of a supervised actor. Labels: tenant, connector, kind (error, panic).
+    TENANT_CREDIT_IN_USE = "lakewright_tenant_credit_in_use_bytes" Gauge;
+    /// Seconds from handing a commit to the catalog to its answer. Labels: tenant, layer, connector (bronze) or table (silver).
+    COMMIT_SECONDS = "lakewright_commit_seconds" Histogram;
+    /// Restarts of a supervised actor. Labels: tenant, what (tenant, connector, shard, merge), connector.
     RESTARTS = "lakewright_restarts_total" Counter;
-    /// 1 where a connector is broken and waits for an operator. Labels: tenant, connector.
-    CONNECTOR_BROKEN = "lakewright_connector_broken" Gauge;
-    /// Runs by their end. Labels: tenant, connector, status.
-    RUNS = "lakewright_runs_total" Counter;
-    /// Runs that are reading or settling. Labels: tenant, connector.
-    RUNS_ACTIVE = "lakewright_runs_active" Gauge;
-    /// Commands applied to the catalog.
-    CATALOG_COMMANDS = "lakewright_catalog_commands_total" Counter;
-    /// Seconds from proposing a command to its answer.
-    CATALOG_PROPOSE_SECONDS = "lakewright_catalog_propose_seconds" Histogram;
-    /// The last log entry applied on this node.
-    RAFT_APPLIED = "lakewright_raft_applied_index" Gauge;
-    /// 1 where this node leads.
-    RAFT_LEADER = "lakewright_raft_is_leader" Gauge;
-    /// Queries by their end. Labels: tenant, status.
+    /// Supervised actors given up after too many failures. Labels: tenant, what, connector.
+    BROKEN = "lakewright_broken_total" Counter;
+    /// Seconds from proposing a command to the catalog to its answer.
+    CATALOG_COMMIT_SECONDS = "lakewright_catalog_commit_seconds" Histogram;
+    /// Seconds that a snapshot of the catalog took.
+    CATALOG_SNAPSHOT_SECONDS = "lakewright_catalog_snapshot_seconds" Histogram;
+    /// Commands that wait for the catalog.
+    CATALOG_QUEUE = "lakewright_catalog_queue_length" Gauge;
+    /// Flushes of the catalog's log to disk.
+    CATALOG_FSYNCS = "lakewright_catalog_log_fsyncs_total" Counter;
+    /// Queries begun. Labels: tenant.
     QUERIES = "lakewright_queries_total" Counter;
+    /// Queries that failed. Labels: tenant.
+    QUERY_FAILURES = "lakewright_query_failures_total" Counter;
+    /// Rows answered. Labels: tenant.
+    QUERY_ROWS = "lakewright_query_rows_total" Counter;
+    /// Bytes answered, as in memory. Labels: tenant.
+    QUERY_BYTES = "lakewright_query_bytes_total" Counter;
     /// Seconds that a query took. Labels: tenant.
     QUERY_SECONDS = "lakewright_query_seconds" Histogram;
-    /// Memory that running queries hold.
-    QUERY_MEMORY_BYTES = "lakewright_query_memory_bytes" Gauge;
-    /// Flight SQL sessions open. Labels: tenant.
-    SESSIONS = "lakewright_sessions" Gauge;
-    /// Calls to the object store by their end. Labels: operation, status.
+    /// Calls to the object store by their end. Labels: op, outcome.
     OBJECT_STORE_CALLS = "lakewright_object_store_calls_total" Counter;
-    /// Resident memory of the process.
-    PROCESS_MEMORY_BYTES = "lakewright_process_memory_bytes" Gauge;
+    /// Bytes to and from the object store. Labels: op.
+    OBJECT_STORE_BYTES = "lakewright_object_store_bytes_total" Counter;
+    /// Seconds that a call to the object store took. Labels: op.
+    OBJECT_STORE_SECONDS = "lakewright_object_store_seconds" Histogram;
 }
 
 #[cfg(test)]

@@ -47,13 +47,20 @@ pub fn flight_parts(parts: &Parts, engine: QueryEngine, authenticator: Authentic
     FlightParts { engine, auth: Arc::new(Door(authenticator)), keys: Arc::new(ring), limits }
 }
 
+/// System tables that show what the admin API shows to some roles alone.
+const GUARDED: [(&str, Action); 3] =
+    [("users", Action::ReadUsers), ("audit", Action::ReadAudit), ("dead_letters", Action::ReadDeadLetters)];
+
 /// Lets those in who may query.
 struct Door(Authenticator);
 
 impl Door {
     fn session(principal: Principal) -> Result<Session, Error> {
         authorize(&principal, Action::QueryData, principal.tenant_id)?;
-        Ok(Session { tenant_id: principal.tenant_id, slug: principal.tenant_slug, principal: principal.email, user_id: principal.user_id })
+        let hidden = GUARDED.iter().filter(|(_, action)| authorize(&principal, *action, principal.tenant_id).is_err());
+        let hidden = hidden.map(|(table, _)| *table).collect();
+        let Principal { tenant_id, tenant_slug: slug, email: principal, user_id, .. } = principal;
+        Ok(Session { tenant_id, slug, principal, user_id, hidden })
     }
 }
 

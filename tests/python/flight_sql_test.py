@@ -1,7 +1,7 @@
 """Flight SQL through the real ADBC driver, against a node with two tenants that have the same table.
 
 To run it against a node that is there already, set LAKEWRIGHT_FLIGHT (host:port), LAKEWRIGHT_TOKEN, LAKEWRIGHT_USER
-(e-mail), LAKEWRIGHT_TENANT (slug) and LAKEWRIGHT_OTHER_TENANT (another tenant with the same table).
+(e-mail), LAKEWRIGHT_TENANT (slug), LAKEWRIGHT_ANALYST_TOKEN and LAKEWRIGHT_OTHER_TENANT (another tenant with the same table).
 """
 import concurrent.futures
 import datetime
@@ -21,13 +21,14 @@ TENANT = os.environ.get("LAKEWRIGHT_TENANT", "acme")
 OTHER = os.environ.get("LAKEWRIGHT_OTHER_TENANT", "globex")
 USER = os.environ.get("LAKEWRIGHT_USER", f"user@{TENANT}.example")
 TOKEN = os.environ.get("LAKEWRIGHT_TOKEN")
+ANALYST = os.environ.get("LAKEWRIGHT_ANALYST_TOKEN")
 URI = "grpc://" + os.environ.get("LAKEWRIGHT_FLIGHT", "")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def served(tmp_path_factory):
     """Two tenants with 400 records each, unless the environment names a node."""
-    global URI, TOKEN
+    global URI, TOKEN, ANALYST
     if "LAKEWRIGHT_FLIGHT" in os.environ:
         yield
         return
@@ -40,6 +41,9 @@ def served(tmp_path_factory):
             run = node.settled(node.run(slug), slug)
             assert run["status"] == "succeeded", run
         URI, TOKEN = "grpc://" + node.addresses()["flight"], node.token
+        admin = (node.data / "admin.token").read_text().strip()
+        node.cli("user", "create", "--tenant", TENANT, "--email", "analyst@example.com", "--role", "analyst", token=admin)
+        ANALYST = node.json("token", "create", "--tenant", TENANT, "--user", "analyst@example.com", token=admin)["secret"]
         yield
     finally:
         node.kill()
@@ -164,6 +168,19 @@ def test_another_tenants_table_does_not_exist(connection):
     with pytest.raises(manager.Error) as absent:
         table(connection, f'SELECT * FROM "nobody".silver.{TABLE}')
     assert str(refused.value).replace(OTHER, "nobody") == str(absent.value)
+
+
+@pytest.mark.parametrize("name", ["users", "audit", "dead_letters"])
+def test_an_analyst_sees_no_more_in_sql_than_in_the_admin_api(name):
+    with connect(ANALYST) as c:
+        assert table(c, f"SELECT count(*) AS n FROM {TABLE}").to_pylist()[0]["n"] > 0
+        for sql in (f"SELECT * FROM system.{name}", f"SELECT * FROM {name}"):
+            with pytest.raises(manager.Error, match="not found"):
+                table(c, sql)
+        shown = table(c, "SELECT table_name FROM information_schema.tables").column(0).to_pylist()
+        assert TABLE in shown and name not in shown
+        got = c.adbc_get_objects(depth="tables", db_schema_filter="system").read_all().to_pylist()
+        assert name not in {t["table_name"] for s in got[0]["catalog_db_schemas"] for t in s["db_schema_tables"]}
 
 
 @pytest.mark.parametrize("sql", ["DROP TABLE x", "COPY (SELECT 1) TO '/tmp/x.csv'", "SET datafusion.execution.batch_size = 1"])

@@ -54,6 +54,7 @@ impl Actor for ConnectorActor {
 
     async fn pre_start(&self, myself: ActorRef<ConnectorMsg>, args: ConnectorArgs) -> Result<ConnectorState, ActorProcessingErr> {
         myself.cast(ConnectorMsg::Desired(args.desired))?;
+        crate::metrics::announce(&args.services, args.record.tenant_id, args.record.id);
         Ok(ConnectorState {
             services: args.services,
             record: args.record,
@@ -142,13 +143,13 @@ impl ConnectorState {
         match self.shards.failed(&key, reason, hopeless, &self.services.options.restart) {
             Verdict::Restart(after) => {
                 tracing::warn!(connector = self.record.name, shard = %key.1, reason, ?after, "shard failed and will be restarted");
-                crate::metrics::restarted("shard");
+                crate::metrics::restarted(&self.services, "shard", self.record.tenant_id, Some(self.record.id));
                 let (run, shard) = key;
                 myself.send_after(after, move || ConnectorMsg::Restart(run, shard));
             }
             Verdict::Broken => {
                 tracing::error!(connector = self.record.name, shard = %key.1, reason, "shard is broken");
-                crate::metrics::broken("shard");
+                crate::metrics::broken(&self.services, "shard", self.record.tenant_id, Some(self.record.id));
                 if let Some(open) = self.runs.get_mut(&key.0) {
                     open.failure = Some(reason.to_owned());
                 }

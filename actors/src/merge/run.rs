@@ -63,13 +63,16 @@ impl Merge {
     async fn session(&mut self) -> Result<Option<MergeEnd>, WorkError> {
         let options = self.services.options.clone();
         let idle_at = Instant::now() + options.merge_idle;
-        let mut pending = Pending { commits: 0, bytes: 0, last: self.last };
+        let mut pending = Pending { commits: 0, bytes: 0, rows: 0, last: self.last };
         let mut taken: Option<Taken> = None;
         loop {
             self.changed.borrow_and_update();
             let watermark = taken.as_ref().map(|t| t.to);
             let mut queue = self.queue(watermark)?;
             let stopping = self.services.stop_merging.is_cancelled();
+            // A table that got columns is merged into by a new session.
+            let changed = taken.as_ref().is_some_and(|t| self.schema_changed(&t.table));
+            let stopping = stopping || changed;
             match next(&pending, queue.len(), stopping, Instant::now(), options.silver_interval, options.silver_bytes) {
                 Next::Take => {
                     let Some(commit) = queue.pop_front() else { continue };
@@ -80,6 +83,7 @@ impl Merge {
                         self.apply(t, &commit).await?;
                     }
                     pending.commits += 1;
+                    pending.rows += commit.counts.accepted;
                     pending.bytes += commit.counts.bytes;
                 }
                 Next::Commit => {
@@ -101,6 +105,10 @@ impl Merge {
                 }
             }
         }
+    }
+
+    fn schema_changed(&self, of: &Table) -> bool {
+        self.services.catalog.view().table(self.table).is_ok_and(|now| now.schema_ipc != of.schema_ipc)
     }
 
     /// The commits to take next.
@@ -153,7 +161,7 @@ impl Merge {
         }
         drop(hand_over.permits);
         taken.to = commit.seq;
-        crate::metrics::merged(&taken.table, commit.counts.accepted, started.elapsed());
+        crate::metrics::merged(&self.services, &taken.table, commit.counts.accepted, started.elapsed());
         Ok(())
     }
 
@@ -166,7 +174,7 @@ impl Merge {
         let command = CommitSilver { table: self.table, bucket: self.bucket, epoch: self.epoch, from, to, delta };
         self.services.catalog.propose("node", Command::CommitSilver(command)).await?;
         crash::point("silver.commit.after");
-        crate::metrics::silver_commit(&table, started.elapsed());
+        crate::metrics::silver_commit(&self.services, &table, started.elapsed());
         self.services.exchange.drop_up_to(self.table, to);
         self.last = Some(Instant::now());
         Ok(())

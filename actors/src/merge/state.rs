@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Rows of one merge: each key that it touches costs some hundred bytes until it is committed.
+const MAX_ROWS: u64 = 250_000;
+
 /// A merge session under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
@@ -9,6 +12,8 @@ pub(super) struct Pending {
     pub commits: usize,
     /// Payload bytes taken.
     pub bytes: u64,
+    /// Accepted rows taken.
+    pub rows: u64,
     /// The last Silver commit of the table, if one was made since this owner began.
     pub last: Option<Instant>,
 }
@@ -30,7 +35,7 @@ pub(super) fn next(pending: &Pending, queued: usize, stopping: bool, now: Instan
     if pending.commits == 0 {
         return if queued > 0 && !stopping { Next::Take } else { Next::Wait(None) };
     }
-    if stopping || pending.bytes >= max_bytes {
+    if stopping || pending.bytes >= max_bytes || pending.rows >= MAX_ROWS {
         return Next::Commit;
     }
     let due = pending.last.map(|last| last + interval);

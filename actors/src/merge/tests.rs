@@ -7,7 +7,7 @@ use super::state::{next, Next, Pending};
 const INTERVAL: Duration = Duration::from_secs(2);
 
 fn pending(commits: usize, last: Option<Instant>) -> Pending {
-    Pending { commits, bytes: 10, last }
+    Pending { commits, bytes: 10, rows: 10, last }
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_busy_queue_is_taken_on_but_not_for_ever() {
     let now = Instant::now();
     assert_eq!(next(&pending(1, Some(now)), 5, false, now + INTERVAL, INTERVAL, 100), Next::Take);
     assert_eq!(next(&pending(1, Some(now)), 5, false, now + 2 * INTERVAL, INTERVAL, 100), Next::Commit);
-    let full = Pending { commits: 9, bytes: 100, last: None };
+    let full = Pending { commits: 9, bytes: 100, rows: 10, last: None };
     assert_eq!(next(&full, 5, false, now, INTERVAL, 100), Next::Commit);
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use lakewright_storage::pack::Path;
 
-use super::scan::{Capture, Scan};
+use super::scan::{string_end, Capture, Scan};
 
 /// The column of the values in one slot, as JSON without needless space.
 pub fn column(json: &StringArray, scans: &[Option<Scan>], captures: &[Capture], slot: u16, path: &Path) -> StringArray {
@@ -27,7 +27,7 @@ pub fn column(json: &StringArray, scans: &[Option<Scan>], captures: &[Capture], 
             last.map(|c| &record[c.start as usize..c.end as usize])
         };
         match text {
-            Some(text) if text.bytes().any(|b| b.is_ascii_whitespace()) => out.append_value(compact(text)),
+            Some(text) if spaced(text) => out.append_value(compact(text)),
             text => out.append_option(text),
         }
     }
@@ -41,6 +41,21 @@ fn walk<'a>(record: &'a str, path: &Path) -> Option<&'a str> {
         text = object.remove(name)?.get();
     }
     (text != "null").then_some(text)
+}
+
+/// Whether there is space between its parts.
+fn spaced(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while let Some(b) = bytes.get(i) {
+        match b {
+            b'"' => i = string_end(bytes, i + 1).unwrap_or(bytes.len()),
+            b' ' | b'\n' | b'\r' | b'\t' => return true,
+            _ => {}
+        }
+        i += 1;
+    }
+    false
 }
 
 /// JSON without the space between its parts.

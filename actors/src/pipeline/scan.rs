@@ -207,8 +207,8 @@ fn skip_space(bytes: &[u8], mut i: usize) -> usize {
     i
 }
 
-/// The index of the closing quote.
-fn string_end(bytes: &[u8], mut from: usize) -> Option<usize> {
+/// The index of the closing quote of a string whose first byte is at `from`.
+pub fn string_end(bytes: &[u8], mut from: usize) -> Option<usize> {
     loop {
         let at = from + memchr::memchr2(b'"', b'\\', bytes.get(from..)?)?;
         if bytes[at] == b'"' {

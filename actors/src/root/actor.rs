@@ -1,9 +1,10 @@
 //! The root's callbacks, and its handle.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lakewright_proto::TenantId;
+use lakewright_proto::{CommitSeq, TableId, TenantId};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::desired::desired;
@@ -28,6 +29,8 @@ pub struct RootActor;
 pub struct RootState {
     services: Arc<Services>,
     tenants: Children<TenantId, TenantMsg>,
+    /// Tables whose lag was above zero at the last look.
+    lagging: HashSet<TableId>,
 }
 
 /// Holds the root; dropping it does not stop it.
@@ -88,7 +91,7 @@ impl Actor for RootActor {
     type Arguments = Arc<Services>;
 
     async fn pre_start(&self, _: ActorRef<RootMsg>, services: Arc<Services>) -> Result<RootState, ActorProcessingErr> {
-        Ok(RootState { services, tenants: Children::default() })
+        Ok(RootState { services, tenants: Children::default(), lagging: HashSet::new() })
     }
 
     async fn handle(&self, myself: ActorRef<RootMsg>, message: RootMsg, state: &mut RootState) -> Result<(), ActorProcessingErr> {
@@ -122,7 +125,7 @@ impl Actor for RootActor {
 
 impl RootState {
     async fn look(&mut self, myself: &ActorRef<RootMsg>) {
-        crate::metrics::credit(self.services.credit.in_use());
+        crate::metrics::credit(&self.services);
         let wanted = match desired(&self.services.catalog.view()) {
             Ok(wanted) => wanted,
             Err(e) => {
@@ -130,9 +133,12 @@ impl RootState {
                 return;
             }
         };
-        for table in wanted.values().flat_map(|t| &t.merges) {
+        // A table that has caught up is not wanted any more, and its gauge has to come down too.
+        let merging: HashSet<TableId> = wanted.values().flat_map(|t| &t.merges).copied().collect();
+        for table in self.lagging.union(&merging) {
             self.report_lag(*table);
         }
+        self.lagging = merging;
         for tenant in self.tenants.keys() {
             if !wanted.contains_key(&tenant) {
                 if let Some(actor) = self.tenants.get(&tenant) {
@@ -151,16 +157,16 @@ impl RootState {
         }
     }
 
-    fn report_lag(&self, table: lakewright_proto::TableId) {
+    fn report_lag(&self, table: TableId) {
         let view = self.services.catalog.view();
-        let queued = view.queue_after(table, lakewright_proto::CommitSeq(0), LAG_CAP);
+        let queued = view.queue_after(table, CommitSeq(0), LAG_CAP);
         if let (Ok(table), Ok(queued)) = (view.table(table), queued) {
-            crate::metrics::lag(&table, queued.len());
+            crate::metrics::lag(&self.services, &table, queued.len());
         }
     }
 
     async fn start(&mut self, myself: &ActorRef<RootMsg>, tenant: TenantId, desired: TenantDesired) {
-        let args = TenantArgs { services: Arc::clone(&self.services), desired };
+        let args = TenantArgs { services: Arc::clone(&self.services), tenant, desired };
         match TenantActor::spawn_linked(None, TenantActor, args, myself.get_cell()).await {
             Ok((actor, _)) => self.tenants.started(tenant, actor),
             Err(e) => self.tenant_failed(myself, tenant, &e.to_string()),
@@ -173,13 +179,13 @@ impl RootState {
         let after = match self.tenants.failed(&tenant, reason, false, policy) {
             Verdict::Restart(after) => after,
             Verdict::Broken => {
-                crate::metrics::broken("tenant");
+                crate::metrics::broken(&self.services, "tenant", tenant, None);
                 self.tenants.forget(&tenant);
                 policy.backoff_max
             }
         };
         tracing::error!(%tenant, reason, ?after, "tenant failed and will be restarted");
-        crate::metrics::restarted("tenant");
+        crate::metrics::restarted(&self.services, "tenant", tenant, None);
         myself.send_after(after, move || RootMsg::Restart(tenant));
     }
 }

@@ -223,7 +223,7 @@ impl Open {
         let reply = services.catalog.propose("node", Command::CommitBronze(command)).await?;
         crash::point("bronze.commit.after");
         let Reply::Bronze(seq) = reply else { return Err(WorkError::Restart("the catalog answered a commit with something else".into())) };
-        crate::metrics::bronze_commit(&self.shard, count, self.gathered.bytes as u64, started.elapsed());
+        crate::metrics::bronze_commit(&services, &self.shard, count, self.gathered.bytes as u64, started.elapsed());
         self.hand_over(seq, entities);
         self.first_offset += count;
         self.gathered = Gathered::default();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lakewright_proto::{ConnectorId, Error, ErrorCode, TableId};
+use lakewright_proto::{TenantId, ConnectorId, Error, ErrorCode, TableId};
 use lakewright_storage::catalog::keyspace::Secrets;
 use lakewright_storage::catalog::records::Connector as Record;
 use lakewright_storage::catalog::Read as _;
@@ -24,6 +24,8 @@ pub struct TenantActor;
 pub struct TenantArgs {
     /// The node's services.
     pub services: Arc<Services>,
+    /// The tenant.
+    pub tenant: TenantId,
     /// What it should run.
     pub desired: TenantDesired,
 }
@@ -31,6 +33,7 @@ pub struct TenantArgs {
 /// What a running tenant holds.
 pub struct TenantState {
     services: Arc<Services>,
+    tenant: TenantId,
     desired: TenantDesired,
     connectors: Children<ConnectorId, ConnectorMsg>,
     merges: Children<TableId, MergeMsg>,
@@ -45,6 +48,7 @@ impl Actor for TenantActor {
         myself.cast(TenantMsg::Desired(args.desired))?;
         Ok(TenantState {
             services: args.services,
+            tenant: args.tenant,
             desired: TenantDesired::default(),
             connectors: Children::default(),
             merges: Children::default(),
@@ -156,12 +160,12 @@ impl TenantState {
         match self.connectors.failed(&id, reason, hopeless, &self.services.options.restart) {
             Verdict::Restart(after) => {
                 tracing::warn!(connector = %id, reason, ?after, "connector failed and will be restarted");
-                crate::metrics::restarted("connector");
+                crate::metrics::restarted(&self.services, "connector", self.tenant, Some(id));
                 myself.send_after(after, move || TenantMsg::RestartConnector(id));
             }
             Verdict::Broken => {
                 tracing::error!(connector = %id, reason, "connector is broken");
-                crate::metrics::broken("connector");
+                crate::metrics::broken(&self.services, "connector", self.tenant, Some(id));
             }
         }
     }
@@ -172,13 +176,13 @@ impl TenantState {
         let after = match self.merges.failed(&table, reason, false, policy) {
             Verdict::Restart(after) => after,
             Verdict::Broken => {
-                crate::metrics::broken("merge");
+                crate::metrics::broken(&self.services, "merge", self.tenant, None);
                 self.merges.forget(&table);
                 policy.backoff_max
             }
         };
         tracing::warn!(%table, reason, ?after, "merge failed and will be restarted");
-        crate::metrics::restarted("merge");
+        crate::metrics::restarted(&self.services, "merge", self.tenant, None);
         if !self.desired.merges.contains(&table) {
             self.desired.merges.push(table);
         }

@@ -140,7 +140,9 @@ impl AdminService {
                 }
                 Some(t) => {
                     let old = decode_schema(&t.name, &t.schema_ipc).map_err(Error::from)?;
-                    let kept = old.fields().iter().all(|f| wanted.field_with_name(f.name()).is_ok_and(|n| n.data_type() == f.data_type()));
+                    // Columns keep their place, which is their id: new ones come at the end.
+                    let kept = old.fields().len() <= wanted.fields().len()
+                        && old.fields().iter().zip(wanted.fields()).all(|(o, n)| o.name() == n.name() && o.data_type() == n.data_type());
                     let added = wanted.fields().iter().filter(|f| old.field_with_name(f.name()).is_err());
                     entry.columns = added.map(|f| f.name().clone()).collect();
                     if kept || t.rows == 0 {
@@ -148,7 +150,7 @@ impl AdminService {
                     } else {
                         entry.action = pb::PackPlanAction::Refused as i32;
                         entry.reason =
-                            "a column vanishes or changes its type while the table has rows; give the new field another name".into();
+                            "a column vanishes, moves or changes its type while the table has rows; put new columns last, and give a field of another type another name".into();
                     }
                 }
             }

@@ -19,12 +19,15 @@ impl AdminService {
         let wanted = filter([equals("entity", &r.entity), equals("ingestion_run_id", &r.run_id)]);
         let (size, start) = (limit(r.page_size), r.page_token.parse::<usize>().unwrap_or(0));
         let sql = format!(
-            "SELECT entity, ingestion_run_id, connector_id, COUNT(*) AS total,
+            "SELECT r.entity, r.ingestion_run_id, r.connector_id, COUNT(*) AS total,
                     SUM(CASE WHEN is_valid THEN 1 ELSE 0 END) AS valid,
-                    SUM(CASE WHEN cardinality(failed_rules) > 0 AND is_valid THEN 1 ELSE 0 END) AS flagged,
+                    SUM(CASE WHEN NOT is_valid AND d.address_offset IS NULL THEN 1 ELSE 0 END) AS flagged,
                     SUM(CASE WHEN cardinality(warnings) > 0 THEN 1 ELSE 0 END) AS warned,
                     MIN(checked_at) AS started
-             FROM system.data_quality_results {wanted} GROUP BY 1, 2, 3 ORDER BY started DESC, entity LIMIT {} OFFSET {start}",
+             FROM (SELECT * FROM system.data_quality_results {wanted}) r
+             LEFT JOIN (SELECT DISTINCT ingestion_run_id, address_shard, address_offset FROM system.dead_letters) d
+             ON d.ingestion_run_id = r.ingestion_run_id AND d.address_shard = r.address_shard AND d.address_offset = r.address_offset
+             GROUP BY 1, 2, 3 ORDER BY started DESC, entity LIMIT {} OFFSET {start}",
             size + 1
         );
         let mut scores = Vec::new();

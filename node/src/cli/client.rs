@@ -123,7 +123,7 @@ pub(crate) fn explain(status: &Status) -> Error {
         Code::NotFound => (ErrorCode::NotFound, ""),
         Code::AlreadyExists => (ErrorCode::AlreadyExists, ""),
         Code::InvalidArgument => (ErrorCode::InvalidArgument, ""),
-        Code::Aborted => (ErrorCode::Conflict, "somebody else changed it: look at it again, then repeat"),
+        Code::Aborted => (ErrorCode::Conflict, "look at its present state, then repeat"),
         Code::FailedPrecondition => (ErrorCode::Fenced, ""),
         Code::ResourceExhausted => (ErrorCode::ResourceExhausted, "try again later"),
         Code::Unavailable => (ErrorCode::Unavailable, "nothing was done; is the node running? Look at its log, then try again"),

@@ -159,10 +159,11 @@ sections! {
     }
     /// When something fails.
     restart: RestartSection {
-        /// Restarts within the window before it is `broken` and waits for an operator.
-        max_restarts: u32 = "5",
+        /// Restarts within the window before it is `broken` and waits for an operator; with the pauses
+        /// below these outlast a store or a source that is away for a minute.
+        max_restarts: u32 = "12",
         /// The window.
-        window: Duration = "\"1m\"",
+        window: Duration = "\"10m\"",
         /// The pause before the first restart; it doubles, with jitter,
         backoff_min: Duration = "\"200ms\"",
         /// ... up to this.

@@ -12,7 +12,7 @@ fn the_bytes_are_frozen() {
     let blob = &encoded.bytes[encoded.offset as usize..(encoded.offset + encoded.length) as usize];
     assert_eq!(
         hex::encode(blob),
-        "00000038d1d339640200000000000000000000003a30000001000000000001001000000001000500010000003a3000000100000000000000100000000700a1aa4c8c",
+        "0000003ad1d339640200000000000000000000003a30000001000000000001001000000001000500010000003a30000001000000000000001000000007002b8b8db5",
         "the blob is Iceberg's format: other engines read it"
     );
     assert!(encoded.bytes.starts_with(b"PFA1") && encoded.bytes.ends_with(b"PFA1"));

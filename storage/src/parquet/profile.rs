@@ -29,6 +29,14 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Encoded bytes that may wait in a row group before it is cut. A merge has several files open.
+    pub(super) fn row_group_memory(&self) -> usize {
+        match self {
+            Self::Silver { .. } => 16 << 20,
+            _ => 64 << 20,
+        }
+    }
+
     pub(super) fn time_column(&self) -> &str {
         match self {
             Self::Bronze => "_ingested_at",

@@ -21,8 +21,6 @@ use crate::table::DataFile;
 
 /// Smaller files go out in one put; larger ones in parts of this size.
 const PART_BYTES: usize = 8 << 20;
-/// Encoded bytes that may wait in a row group before it is cut.
-const ROW_GROUP_MEMORY: usize = 64 << 20;
 /// Parts on their way at once.
 const PARTS_IN_FLIGHT: usize = 2;
 
@@ -39,6 +37,7 @@ pub struct FileWriter {
     size: u64,
     rows: u64,
     time_range: Option<(i64, i64)>,
+    row_group_memory: usize,
 }
 
 fn lost() -> StorageError {
@@ -62,6 +61,7 @@ impl FileWriter {
             size: 0,
             rows: 0,
             time_range: None,
+            row_group_memory: profile.row_group_memory(),
         })
     }
 
@@ -84,9 +84,10 @@ impl FileWriter {
         self.widen_time_range(&batch)?;
         self.rows += batch.num_rows() as u64;
         let mut encoder = self.encoder.take().ok_or_else(lost)?;
+        let row_group_memory = self.row_group_memory;
         let (encoder, full) = blocking(move || {
             encoder.write(&batch)?;
-            if encoder.memory_size() > ROW_GROUP_MEMORY {
+            if encoder.memory_size() > row_group_memory {
                 encoder.flush()?;
             }
             let full = (encoder.inner().len() >= PART_BYTES).then(|| std::mem::take(encoder.inner_mut()));

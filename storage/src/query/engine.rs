@@ -49,6 +49,11 @@ impl QueryEngine {
     /// A session of a tenant at a catalog version; at the current one for `None`. A version that
     /// this node has not reached yet is refused: it would read less than it promises.
     pub fn session(&self, tenant: TenantId, version: Option<u64>) -> Result<QuerySession, Error> {
+        self.session_without(tenant, version, &[])
+    }
+
+    /// The same for a caller whose roles do not let them see these tables of the schema `system`.
+    pub fn session_without(&self, tenant: TenantId, version: Option<u64>, hidden: &[&'static str]) -> Result<QuerySession, Error> {
         let (slug, current) = {
             let view = self.catalog.view();
             let tenant = view.get::<Tenants>(&tenant)?;
@@ -61,7 +66,14 @@ impl QueryEngine {
             return Err(Error::new(ErrorCode::Unavailable, message));
         }
         let base = self.base(tenant, &slug)?;
-        let scope = Scope { catalog: self.catalog.clone(), deletes: self.deletes.clone(), options: self.options.clone(), tenant, version };
+        let scope = Scope {
+            catalog: self.catalog.clone(),
+            deletes: self.deletes.clone(),
+            options: self.options.clone(),
+            tenant,
+            version,
+            hidden: hidden.into(),
+        };
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(slug.clone(), Arc::new(TenantCatalog(scope.clone())));
         let state = SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();

@@ -30,6 +30,8 @@ pub(super) struct Scope {
     pub(super) options: Arc<QueryOptions>,
     pub(super) tenant: TenantId,
     pub(super) version: u64,
+    /// Tables of the schema `system` that do not exist for this caller.
+    pub(super) hidden: Arc<[&'static str]>,
 }
 
 impl fmt::Debug for Scope {
@@ -41,12 +43,20 @@ impl fmt::Debug for Scope {
 impl Scope {
     /// The table in one schema.
     pub(super) fn find(&self, layer: Layer, name: &str) -> Result<Option<Table>> {
+        if self.is_withheld(layer, name) {
+            return Ok(None);
+        }
         self.catalog.view().table_by_name(self.tenant, layer, name)
+    }
+
+    fn is_withheld(&self, layer: Layer, name: &str) -> bool {
+        layer == Layer::System && self.hidden.contains(&name)
     }
 
     /// Whether a schema has the table.
     fn exists(&self, layer: Layer, name: &str) -> bool {
-        (layer == Layer::System && SystemTable::by_name(name).is_some()) || self.find(layer, name).is_ok_and(|t| t.is_some())
+        let computed = layer == Layer::System && SystemTable::by_name(name).is_some() && !self.is_withheld(layer, name);
+        computed || self.find(layer, name).is_ok_and(|t| t.is_some())
     }
 
     /// Names of the tables of a schema, in order.
@@ -56,6 +66,7 @@ impl Scope {
         if layer == Layer::System {
             names.extend(SystemTable::ALL.iter().map(|t| t.name().to_owned()));
         }
+        names.retain(|name| !self.is_withheld(layer, name));
         names.sort();
         names.dedup();
         Ok(names)
@@ -70,6 +81,9 @@ impl Scope {
     }
 
     async fn provider(&self, layer: Layer, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.is_withheld(layer, name) {
+            return Ok(None);
+        }
         if layer == Layer::System {
             if let Some(table) = SystemTable::by_name(name) {
                 return Ok(Some(Arc::new(table.provider(self.clone()))));

@@ -84,6 +84,7 @@ impl MergeSession {
 
     /// Takes rows of a commit. Commits come in order.
     pub async fn apply(&mut self, commit: CommitSeq, batch: MergeBatch) -> Result<()> {
+        let batch = self.conform(batch)?;
         let at = self.counts(commit)?;
         self.load_slots(&batch.keys).await?;
         let writes = self.decide(commit, &batch, at)?;
@@ -91,6 +92,17 @@ impl MergeSession {
             self.write(commit, &batch, writes).await?;
         }
         Ok(())
+    }
+
+    /// A batch in the table's schema. One of an older pack has fewer columns; one of a newer pack
+    /// than this merge was begun with is for the next merge.
+    fn conform(&self, batch: MergeBatch) -> Result<MergeBatch> {
+        let schema = &self.context.schema;
+        if batch.rows.schema_ref().fields().iter().any(|f| schema.index_of(f.name()).is_err()) {
+            let message = format!("table {} has got columns since this merge began; begin it again", self.context.name);
+            return Err(lakewright_proto::Error::new(lakewright_proto::ErrorCode::Conflict, message).into());
+        }
+        Ok(MergeBatch { rows: super::verify::conform(&batch.rows, schema)?, ..batch })
     }
 
     /// Looks up the keys that this merge has not met yet.

@@ -5,6 +5,9 @@ use lakewright_proto::FileId;
 use crate::keyindex::{Entry, State};
 use crate::table::OutcomeCounts;
 
+/// The partition of a tombstone whose key never had a row.
+const NEVER_LIVED: i64 = i64::MIN;
+
 /// Where a key's row is while a merge goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -65,7 +68,7 @@ impl Slot {
             if new.delete {
                 // Nothing to delete, but an older upsert that comes late must not bring it to life.
                 counts.unchanged += 1;
-                self.end(new.entry);
+                self.end(Entry { partition_at: NEVER_LIVED, ..new.entry });
                 return Effect::default();
             }
             counts.inserted += 1;
@@ -104,7 +107,8 @@ impl Slot {
                     return Effect::default();
                 }
                 counts.inserted += 1;
-                self.set(new, old.partition_at)
+                // The partition is that of the first accepted version, and a delete is none.
+                self.set(new, if old.partition_at == NEVER_LIVED { new.entry.partition_at } else { old.partition_at })
             }
             // Dead, delete.
             (false, true) => {

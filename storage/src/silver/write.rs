@@ -12,7 +12,7 @@ use crate::paths::Month;
 use crate::table::DataFile;
 
 /// Files open at once; the one not written to for longest is closed to make room.
-const OPEN: usize = 8;
+const OPEN: usize = 16;
 
 struct Writing {
     number: u32,

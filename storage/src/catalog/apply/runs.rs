@@ -23,7 +23,7 @@ pub(super) fn start(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyEr
         ConnectorStatus::Broken { reason, .. } => {
             return refuse(
                 ErrorCode::Conflict,
-                format!("connector {:?} is broken ({reason}); mend it, then `lakewright connector clear {}`", c.name, c.name),
+                format!("connector {:?} is broken ({reason}); mend it, then `lakewright connector clear-broken {}`", c.name, c.name),
             )
         }
     }

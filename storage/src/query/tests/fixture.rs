@@ -254,10 +254,12 @@ impl Lake {
     /// Deletes rows of a file.
     pub async fn delete(&self, t: &mut TenantLake, file: &DataFile, rows: impl IntoIterator<Item = u64>, version: u32) {
         let rows: RoaringTreemap = rows.into_iter().collect();
-        let path = format!("silver/tenant_id={}/opportunity/{}-{version}.puffin", t.id, file.id);
+        let path_of = |version: u32| format!("silver/tenant_id={}/opportunity/{}-{version}.puffin", t.id, file.id);
+        let path = path_of(version);
         let vector =
             DeletionVectorRef { data_file: file.id, version, path: path.clone(), size: 1, offset: 4, length: 1, cardinality: rows.len() };
-        let outcomes = OutcomeCounts { deleted: 1, ..OutcomeCounts::default() };
+        let before = version.checked_sub(1).and_then(|v| self.vectors.0.lock().get(&path_of(v)).map(|r| r.len())).unwrap_or(0);
+        let outcomes = OutcomeCounts { deleted: rows.len() - before, ..OutcomeCounts::default() };
         self.vectors.0.lock().insert(path, Arc::new(rows));
         self.silver(t, SilverDelta { deletion_vectors: vec![vector], ..SilverDelta::default() }, outcomes).await;
     }
