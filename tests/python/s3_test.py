@@ -73,15 +73,11 @@ def test_a_store_that_loses_calls_and_then_is_away_costs_only_time(seaweed, tmp_
         proxy.go_away()
         until = time.monotonic() + AWAY
         wait_until("the store was away", lambda: time.monotonic() > until, AWAY + 10)
+        # It was missed; the control plane goes on, and the run is not given up.
         assert proxy.refused > 0
-        assert node.alive()
+        assert node.alive() and node.get_run(run)["status"] in ("running", "settling")
         proxy.come_back()
-        over = node.settled(run, seconds=180)
-        if over["status"] != "succeeded":
-            # It was away for longer than the restarts allow: the reason names the store, and an operator lets it go on.
-            assert "s3" in over["error"].lower() and "/lake/faulty/" in over["error"], over
-            node.cli("connector", "clear-broken", "--tenant", "acme", "opps")
-            assert node.settled(node.run())["status"] == "succeeded"
+        assert node.settled(run, seconds=180)["status"] == "succeeded"
         proxy.fail = 0.0
         check(node, truth)
     finally:
