@@ -97,7 +97,7 @@ def throughput(a):
 
 def million(a):
     """A node with 1,000,000 records of the mix in it, and what taking them in cost."""
-    source, truth = generated(a.dir / "million", "million", 1_000_000, MIX)
+    source, truth = generated(a.dir / "million", "million", a.rows, MIX)
     settle_disk()
     node = Lakewright(a.dir / "node-million", source.parent, a.binary)
     got = node.run()
@@ -107,17 +107,17 @@ def million(a):
 
 
 def memory(a, state):
-    say("memory: 1,000,000 records of the same mix (2.3 GB; generating takes 2 minutes once)")
+    say(f"memory: {a.rows:,} records of the same mix (2.3 GB a million; generating takes 2 minutes once)")
     state["million"] = million(a)
     got = state["million"][3]
-    say(f"  {got['seconds']:.1f} s, {1e6 / got['seconds']:,.0f} records/s, {got['cpu']:.1f} CPU us/record")
+    say(f"  {got['seconds']:.1f} s, {a.rows / got['seconds']:,.0f} records/s, {got['cpu'] / a.rows * 1e6:.1f} CPU us/record")
     limit("peak memory", got["peak_mib"], 512, "MiB")
 
 
 def update(a, state):
-    say("update: 1,000 of 1,000,000 rows")
+    say(f"update: 1,000 of {a.rows:,} rows")
     node, source, truth, _ = state.pop("million", None) or million(a)
-    rest, _ = generated(a.dir / "rest", "rest", 1_000_000 - truth["live"], ["--start-id", "5000000", "--dup", "0", "--upd", "0", "--bad", "0"])
+    rest, _ = generated(a.dir / "rest", "rest", a.rows - truth["live"], ["--start-id", "5000000", "--dup", "0", "--upd", "0", "--bad", "0"])
     more = source.with_name("rest.ndjson")
     newer = source.with_name("updates.ndjson")
     try:
@@ -125,8 +125,8 @@ def update(a, state):
         more.hardlink_to(rest)
         node.run()
         found = node.read_back()["live"]
-        if found != 1_000_000:
-            sys.exit(f"bench: the table has {found:,} rows, not 1,000,000")
+        if found != a.rows:
+            sys.exit(f"bench: the table has {found:,} rows, not {a.rows:,}")
         changed = newer_versions(rest, newer, 1000)
         quiet(lambda: written_bytes(node.pid))
         files, written = directory_bytes(node.node.data), written_bytes(node.pid)
@@ -178,6 +178,7 @@ def main():
     ap.add_argument("what", nargs="*", choices=[[], "throughput", "memory", "update", "idle"])
     ap.add_argument("--records", type=int, default=200_000)
     ap.add_argument("--runs", type=int, default=5)
+    ap.add_argument("--rows", type=int, default=1_000_000, help="of memory and update")
     ap.add_argument("--dir", type=pathlib.Path, default=ROOT / "bench-data", help="inputs (kept) and outputs (removed)")
     ap.add_argument("--binary", type=pathlib.Path, help="another node binary")
     a = ap.parse_args()
