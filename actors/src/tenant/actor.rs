@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lakewright_proto::{TenantId, ConnectorId, Error, ErrorCode, TableId};
+use lakewright_proto::{ConnectorId, Error, ErrorCode, TableId, TenantId};
 use lakewright_storage::catalog::keyspace::Secrets;
 use lakewright_storage::catalog::records::Connector as Record;
 use lakewright_storage::catalog::Read as _;

@@ -33,6 +33,11 @@ pub struct CompactionPlan {
 }
 
 impl CompactionPlan {
+    /// These files, which are of one month.
+    pub fn of(inputs: Vec<FileId>) -> Self {
+        Self { inputs }
+    }
+
     /// The files.
     pub fn inputs(&self) -> &[FileId] {
         &self.inputs
