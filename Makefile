@@ -37,7 +37,7 @@ lint: ## Formatting and clippy, warnings are errors (cold: about 8 minutes)
 	@cargo fmt --all --check
 	@time cargo clippy --workspace --all-targets -- -D warnings
 
-bench: ## Ingestion against DuckDB on the same work, release build (first time: about 20 minutes)
+bench: ## Ingestion against DuckDB on the same work, release build; BENCH_ARGS="throughput" for that alone (first time: about 40 minutes)
 	@tests/tools/setup.sh python
 	@cargo build --release -p lakewright-node --bin lakewright
 	@$(VENV)/bin/python tests/bench/bench.py $(BENCH_ARGS)
