@@ -8,6 +8,7 @@ use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use lakewright_storage::catalog::records::EntityCounts;
+use lakewright_storage::keyindex::record_id;
 use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, OnError};
 use uuid::Uuid;
 
@@ -17,9 +18,6 @@ use super::reject::{Reason, Reject};
 use super::row_state::RowState;
 use super::scan::{Capture, Mismatch};
 use super::{extract, hash, kept, money, parse, rules, told, typed, Context};
-
-/// The namespace of ids: id = UUIDv5(namespace, length-prefixed tenant, entity, key scope, key).
-pub const ID_NAMESPACE: Uuid = Uuid::from_u128(0x6c61_6b65_7772_5967_8874_0000_0000_0001);
 
 /// Accepted rows of one entity, in offset order, ready for its merge.
 #[derive(Clone, Debug)]
@@ -234,15 +232,10 @@ fn ids<'a>(
     len: usize,
 ) -> Result<FixedSizeBinaryArray, ArrowError> {
     let mut builder = FixedSizeBinaryBuilder::with_capacity(len, 16);
-    let mut name = Vec::with_capacity(128);
+    let mut scratch = Vec::with_capacity(128);
     for row in 0..len {
-        name.clear();
         let key = if keys.is_valid(row) { keys.value(row) } else { "" };
-        for part in [context.tenant.as_bytes().as_slice(), entity.name().as_bytes(), scope(row).as_bytes(), key.as_bytes()] {
-            name.extend_from_slice(&(part.len() as u32).to_be_bytes());
-            name.extend_from_slice(part);
-        }
-        builder.append_value(Uuid::new_v5(&ID_NAMESPACE, &name).as_bytes())?;
+        builder.append_value(record_id(context.tenant, entity.name(), scope(row), key, &mut scratch))?;
     }
     Ok(builder.finish())
 }

@@ -39,7 +39,7 @@ use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, Pack, P
 use lakewright_storage::table::{schemas, StreamCounts};
 use parking_lot::Mutex;
 
-pub use entity::{EntityBatch, ID_NAMESPACE};
+pub use entity::EntityBatch;
 
 use crate::connectors::RawBatch;
 use bronze::Input;

@@ -66,46 +66,47 @@ impl Cursor {
     }
 }
 
-/// Calls `each` with the newest entry of every key, ascending. Readers are newest first.
-pub async fn scan_all(runs: &[RunReader], mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
-    let mut cursors = Vec::with_capacity(runs.len());
-    for run in runs {
-        cursors.push(Cursor::open(run.clone()).await?);
+/// Several runs as one: the newest entry of every key, ascending.
+struct Merged(Vec<Cursor>);
+
+impl Merged {
+    /// Over runs, newest first.
+    async fn open(runs: &[RunReader]) -> Result<Self> {
+        let mut cursors = Vec::with_capacity(runs.len());
+        for run in runs {
+            cursors.push(Cursor::open(run.clone()).await?);
+        }
+        Ok(Self(cursors))
     }
-    loop {
-        let least = cursors.iter().filter_map(|c| c.head.map(|h| h.key)).min();
-        let Some(key) = least else { return Ok(()) };
+
+    async fn next(&mut self) -> Result<Option<Entry>> {
+        let least = self.0.iter().filter_map(|c| c.head.map(|h| h.key)).min();
+        let Some(key) = least else { return Ok(None) };
         let mut newest: Option<Entry> = None;
-        for cursor in &mut cursors {
+        for cursor in &mut self.0 {
             if cursor.head.is_some_and(|h| h.key == key) {
                 newest = newest.or(cursor.head);
                 cursor.advance().await?;
             }
         }
-        if let Some(entry) = newest {
-            each(entry)?;
-        }
+        Ok(newest)
     }
+}
+
+/// Calls `each` with the newest entry of every key, ascending. Readers are newest first.
+pub async fn scan_all(runs: &[RunReader], mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+    let mut merged = Merged::open(runs).await?;
+    while let Some(entry) = merged.next().await? {
+        each(entry)?;
+    }
+    Ok(())
 }
 
 /// Writes one run in place of several, given newest first.
 pub async fn merge_runs(runs: &[RunReader], mut writer: RunWriter) -> Result<IndexRun> {
-    let mut cursors = Vec::with_capacity(runs.len());
-    for run in runs {
-        cursors.push(Cursor::open(run.clone()).await?);
+    let mut merged = Merged::open(runs).await?;
+    while let Some(entry) = merged.next().await? {
+        writer.add(&entry).await?;
     }
-    loop {
-        let least = cursors.iter().filter_map(|c| c.head.map(|h| h.key)).min();
-        let Some(key) = least else { return writer.finish().await };
-        let mut newest: Option<Entry> = None;
-        for cursor in &mut cursors {
-            if cursor.head.is_some_and(|h| h.key == key) {
-                newest = newest.or(cursor.head);
-                cursor.advance().await?;
-            }
-        }
-        if let Some(entry) = newest {
-            writer.add(&entry).await?;
-        }
-    }
+    writer.finish().await
 }
