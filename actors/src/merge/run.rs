@@ -141,7 +141,7 @@ impl Merge {
     }
 
     async fn apply(&self, taken: &mut Taken, commit: &BronzeCommit) -> Result<(), WorkError> {
-        let hand_over = match self.services.exchange.take(self.table, commit.seq) {
+        let hand_over = match self.services.exchange.take(self.table, commit).await {
             Some(hand_over) => hand_over,
             None => HandOver { batches: from_bronze(&self.services, commit, self.table).await?, permits: Vec::new() },
         };
