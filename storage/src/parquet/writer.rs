@@ -73,6 +73,11 @@ impl FileWriter {
         })
     }
 
+    /// Bytes sent to the store, and those that it holds.
+    pub fn bytes(&self) -> u64 {
+        self.size + self.memory as u64
+    }
+
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> usize {
         self.memory
@@ -109,6 +114,26 @@ impl FileWriter {
         .await?;
         self.encoder = Encoder::Idle(encoder);
         self.memory = memory;
+        match full {
+            Some(part) => self.send(part).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the row group at hand: its pages leave memory for the compressed bytes they became.
+    pub async fn end_row_group(&mut self) -> Result<()> {
+        let Encoder::Idle(mut encoder) = std::mem::replace(&mut self.encoder, Encoder::Busy) else {
+            self.encoder = Encoder::None;
+            return Ok(());
+        };
+        let (encoder, full) = blocking(move || {
+            encoder.flush()?;
+            let full = (encoder.inner().len() >= PART_BYTES).then(|| std::mem::take(encoder.inner_mut()));
+            Ok((encoder, full))
+        })
+        .await?;
+        self.memory = encoder.memory_size() + encoder.inner().len();
+        self.encoder = Encoder::Idle(encoder);
         match full {
             Some(part) => self.send(part).await,
             None => Ok(()),
