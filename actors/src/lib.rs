@@ -20,6 +20,7 @@ pub mod merge;
 pub mod metrics;
 pub mod offload;
 pub mod pack_cache;
+pub mod pack_tables;
 pub mod pipeline;
 pub mod recover;
 pub mod replay;

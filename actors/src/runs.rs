@@ -91,31 +91,3 @@ pub fn system_tables(tenant: TenantId) -> Result<Vec<TableSpec>, Error> {
     };
     Ok(vec![spec("data_quality_results", schemas::quality_results())?, spec("dead_letters", schemas::dead_letters())?])
 }
-
-/// The Silver tables, with their change tables, of a pack's entities.
-pub fn pack_tables(tenant: TenantId, pack: &lakewright_storage::pack::Pack) -> Result<Vec<TableSpec>, Error> {
-    let mut out = Vec::new();
-    for entity in pack.entities() {
-        let changes = format!("{}__changes", entity.table());
-        let spec = |name: &str, schema: arrow_schema::SchemaRef, changes: Option<String>| -> Result<TableSpec, Error> {
-            Ok(TableSpec {
-                id: TableId::generate(),
-                layer: Layer::Silver,
-                name: name.to_owned(),
-                subject: entity.name().to_owned(),
-                root: if changes.is_some() {
-                    paths::silver_root(tenant, entity.table())
-                } else {
-                    paths::changes_root(tenant, entity.table())
-                },
-                schema_ipc: encode_schema(&schema).map_err(Error::from)?,
-                streams: entity.streams().to_vec(),
-                changes,
-            })
-        };
-        // The change table comes first, so that its owner finds it.
-        out.push(spec(&changes, entity.changes_schema(), None)?);
-        out.push(spec(entity.table(), entity.silver_schema(), Some(changes))?);
-    }
-    Ok(out)
-}

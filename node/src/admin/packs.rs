@@ -1,13 +1,12 @@
 //! Packs.
 
-use lakewright_actors::runs::pack_tables;
-use lakewright_proto::{admin as pb, Error, ErrorCode, Layer, TenantId};
-use lakewright_storage::catalog::command::Command;
+use lakewright_actors::pack_tables::{plan, EntityPlan};
+use lakewright_proto::{admin as pb, Error, ErrorCode, TenantId};
+use lakewright_storage::catalog::command::{Command, TableSpec};
 use lakewright_storage::catalog::keyspace::{PackPins, Packs, Tenants};
 use lakewright_storage::catalog::records::{Pack as Record, PackFile};
 use lakewright_storage::catalog::Read as _;
 use lakewright_storage::pack::Pack;
-use lakewright_storage::query::{decode_schema, encode_schema};
 use tonic::Request;
 
 use super::access::{not_found, principal};
@@ -108,12 +107,12 @@ impl AdminService {
     }
 
     async fn pin(&self, principal: &Principal, tenant: TenantId, pack: &Pack, request_id: &str) -> Result<Vec<pb::PackPlanEntry>, Error> {
-        let plan = self.plan(tenant, pack)?;
+        let (tables, plan) = self.plan(tenant, pack)?;
         let refused: Vec<_> = plan.iter().filter(|p| !p.reason.is_empty()).map(|p| format!("{}: {}", p.entity, p.reason)).collect();
         if !refused.is_empty() {
             return Err(Error::new(ErrorCode::InvalidArgument, format!("the pack cannot be used:\n- {}", refused.join("\n- "))));
         }
-        let command = Command::PinPack { tenant, hash: pack.hash().to_owned(), tables: pack_tables(tenant, pack)? };
+        let command = Command::PinPack { tenant, hash: pack.hash().to_owned(), tables };
         self.propose(principal, request_id, command).await?;
         Ok(plan)
     }
@@ -121,41 +120,36 @@ impl AdminService {
     pub(super) async fn plan_pack_(&self, request: Request<pb::PlanPackRequest>) -> Result<pb::PlanPackResponse, Error> {
         let caller = self.caller(&request, &request.get_ref().tenant, Action::ManagePacks)?;
         let pack = self.parsed(&self.pack(&request.get_ref().pack)?)?;
-        Ok(pb::PlanPackResponse { plan: self.plan(caller.tenant.id, &pack)? })
+        Ok(pb::PlanPackResponse { plan: self.plan(caller.tenant.id, &pack)?.1 })
     }
 
-    /// Compares the pack's tables with the tenant's: a column may be added at the end; another
-    /// type or a vanished column needs a rebuild, which is refused while the table has rows.
-    fn plan(&self, tenant: TenantId, pack: &Pack) -> Result<Vec<pb::PackPlanEntry>, Error> {
-        let view = self.services().catalog.view();
-        let mut plan = Vec::new();
-        for entity in pack.entities() {
-            let existing = view.table_by_name(tenant, Layer::Silver, entity.table()).map_err(Error::from)?;
-            let mut entry = pb::PackPlanEntry { entity: entity.name().to_owned(), ..Default::default() };
-            let wanted = entity.silver_schema();
-            match existing {
-                None => entry.action = pb::PackPlanAction::Create as i32,
-                Some(t) if t.schema_ipc == encode_schema(&wanted).map_err(Error::from)? => {
-                    entry.action = pb::PackPlanAction::Nothing as i32;
-                }
-                Some(t) => {
-                    let old = decode_schema(&t.name, &t.schema_ipc).map_err(Error::from)?;
-                    // Columns keep their place, which is their id: new ones come at the end.
-                    let kept = old.fields().len() <= wanted.fields().len()
-                        && old.fields().iter().zip(wanted.fields()).all(|(o, n)| o.name() == n.name() && o.data_type() == n.data_type());
-                    let added = wanted.fields().iter().filter(|f| old.field_with_name(f.name()).is_err());
-                    entry.columns = added.map(|f| f.name().clone()).collect();
-                    if kept || t.rows == 0 {
-                        entry.action = pb::PackPlanAction::AddColumns as i32;
-                    } else {
-                        entry.action = pb::PackPlanAction::Refused as i32;
-                        entry.reason =
-                            "a column vanishes, moves or changes its type while the table has rows; put new columns last, and give a field of another type another name".into();
-                    }
-                }
-            }
-            plan.push(entry);
-        }
-        Ok(plan)
+    /// The pack's tables, and what it does to those that the tenant has.
+    fn plan(&self, tenant: TenantId, pack: &Pack) -> Result<(Vec<TableSpec>, Vec<pb::PackPlanEntry>), Error> {
+        let (tables, plans) = plan(&self.services().catalog.view(), tenant, pack)?;
+        Ok((tables, plans.into_iter().map(entry).collect()))
     }
+}
+
+fn entry(plan: EntityPlan) -> pb::PackPlanEntry {
+    let mut entry = pb::PackPlanEntry { entity: plan.entity, ..Default::default() };
+    let Some(evolution) = plan.evolution else {
+        entry.action = pb::PackPlanAction::Create as i32;
+        return entry;
+    };
+    let refused: Vec<String> = evolution
+        .refused
+        .iter()
+        .map(|r| {
+            format!("column {} is {} and cannot become {} while the table has rows; give the field another name", r.column, r.is, r.wanted)
+        })
+        .collect();
+    entry.reason = refused.join("; ");
+    entry.action = match (evolution.refused.is_empty(), evolution.added.is_empty()) {
+        (false, _) => pb::PackPlanAction::Refused,
+        (true, false) => pb::PackPlanAction::AddColumns,
+        // A column that the pack no longer names stays as it is.
+        (true, true) => pb::PackPlanAction::Nothing,
+    } as i32;
+    entry.columns = evolution.added;
+    entry
 }

@@ -7,12 +7,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use regex::bytes::Regex;
 
 use super::path::Path;
-use crate::table::schemas::{change_columns, column, instant, silver_system_columns, text_list};
-
-/// The id of a pack's first column.
-const FIRST_FIELD_ID: i32 = 1_000;
-/// What a list's element has more than its column: a column added at the end moves no other id.
-const ELEMENT_ID: i32 = 1_000_000;
+use crate::table::schemas::{change_columns, column, instant, silver_system_columns, text_list, ELEMENT_ID, FIRST_FIELD_ID};
 
 /// A field's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

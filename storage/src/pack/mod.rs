@@ -1,7 +1,6 @@
 //! Packs: what records mean, as data. A pack names entities; an entity names its fields, where
 //! they stand in a record, and the rules they are held to. The engine knows nothing else of them.
 
-mod diff;
 mod entity;
 mod fields;
 mod lines;
@@ -11,7 +10,6 @@ mod path;
 mod raw;
 mod rules;
 
-pub use diff::SchemaDiff;
 pub use entity::{
     Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, OnError, Operation, Rule, RuleCheck,
     RuleKind, Times, Transform, VersionType,

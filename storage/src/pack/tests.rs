@@ -100,27 +100,6 @@ fn a_version_is_the_hash_of_the_content() {
 }
 
 #[test]
-fn an_added_column_moves_no_id() {
-    let old = parse(SMALL).unwrap().entities()[0].silver_schema();
-    let line = "      - {name: tags, type: list<string>, from: '$.tags[*]'}\n";
-    let more = |with: &str| parse(&SMALL.replace(line, with)).unwrap().entities()[0].silver_schema();
-
-    let end = more(&format!("{line}      - {{name: note, type: string, from: $.note}}\n"));
-    let diff = SchemaDiff::between(&old, &end);
-    assert_eq!(diff, SchemaDiff { added: vec!["note".into()], ..SchemaDiff::default() });
-    assert!(diff.only_adds() && !diff.is_equal());
-
-    // In between it would take the id of the column after it.
-    let between = more(&format!("      - {{name: note, type: string, from: $.note}}\n{line}"));
-    assert_eq!(SchemaDiff::between(&old, &between).changed, ["note", "tags"]);
-
-    let other = more("      - {name: tags, type: string, from: $.tags}\n");
-    assert_eq!(SchemaDiff::between(&old, &other).changed, ["tags"]);
-    assert_eq!(SchemaDiff::between(&old, &more("")).removed, ["tags"]);
-    assert!(SchemaDiff::between(&old, &old).is_equal());
-}
-
-#[test]
 fn every_fault_is_told_with_its_line() {
     let text = "\
 pack: shop

@@ -1,6 +1,7 @@
 //! What the catalog knows of a table: its files, and for Silver the buckets with their deletion
 //! vectors, key-index runs and watermark. Plain values; no IO.
 
+pub mod evolve;
 mod outcome;
 pub mod schemas;
 mod silver;

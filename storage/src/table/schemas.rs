@@ -9,6 +9,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 /// The metadata key of a column's id.
 pub const FIELD_ID: &str = "PARQUET:field_id";
 
+/// The first id of a pack's columns; those below are ours.
+pub const FIRST_FIELD_ID: i32 = 1_000;
+/// The id of a list's element, less that of its column.
+pub const ELEMENT_ID: i32 = 1_000_000;
+
 /// A column with its id.
 pub fn column(id: i32, name: &str, data_type: DataType, nullable: bool) -> Field {
     Field::new(name, data_type, nullable).with_metadata(HashMap::from([(FIELD_ID.to_owned(), id.to_string())]))

@@ -1,5 +1,6 @@
 //! Packs, tables, and the end of files.
 
+use arrow_schema::SchemaRef;
 use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, TableId, TenantId};
 
 use super::super::command::{Reply, TableSpec};
@@ -8,7 +9,8 @@ use super::super::records::*;
 use super::super::sweep::written_at;
 use super::super::tx::{refuse, ApplyError, Tx};
 use super::super::view::Read;
-use crate::table::DataFile;
+use crate::query::decode_schema;
+use crate::table::{evolve, DataFile};
 
 /// A file that was written longer ago than this may have been swept as unnamed.
 const MAX_FILE_AGE: i64 = 12 * 3_600 * 1_000_000;
@@ -45,7 +47,17 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
                 format!("table {}.{} belongs to {:?}; give {:?} another name", spec.layer, spec.name, table.subject, spec.subject),
             );
         }
-        table.schema_ipc = spec.schema_ipc.clone();
+        if table.schema_ipc != spec.schema_ipc {
+            let (old, new) = (columns(&table.name, &table.schema_ipc)?, columns(&spec.name, &spec.schema_ipc)?);
+            match evolve::check(&old, table.last_field_id, &new, table.files == 0) {
+                Ok(last) => table.last_field_id = last,
+                Err(why) => {
+                    let what = format!("table {}.{} cannot get these columns: {why}; plan the pack again", spec.layer, spec.name);
+                    return refuse(ErrorCode::Conflict, what);
+                }
+            }
+            table.schema_ipc = spec.schema_ipc.clone();
+        }
         table.streams = spec.streams.clone();
         table.pack = pack.map(str::to_owned).or(table.pack);
         tx.put::<Tables>(&key, &table)?;
@@ -65,6 +77,7 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
         subject: spec.subject.clone(),
         root: spec.root.clone(),
         schema_ipc: spec.schema_ipc.clone(),
+        last_field_id: evolve::largest_id(&*columns(&spec.name, &spec.schema_ipc)?),
         pack: pack.map(str::to_owned),
         streams: spec.streams.clone(),
         changes,
@@ -85,6 +98,13 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
     let id = table.id;
     tx.put::<Tables>(&key, &table)?;
     Ok(id)
+}
+
+fn columns(table: &str, schema_ipc: &[u8]) -> Result<SchemaRef, ApplyError> {
+    match decode_schema(table, schema_ipc) {
+        Ok(schema) => Ok(schema),
+        Err(e) => refuse(ErrorCode::InvalidArgument, format!("the columns of table {table} cannot be read: {e}")),
+    }
 }
 
 /// The table with this id.

@@ -24,6 +24,9 @@ pub struct Table {
     /// Its Arrow schema, as an IPC message.
     #[serde(with = "serde_bytes_vec")]
     pub schema_ipc: Vec<u8>,
+    /// The last id that a column of it was given: ids are never used again.
+    #[serde(default)]
+    pub last_field_id: i32,
     /// The pack version its schema is of, for Silver.
     pub pack: Option<String>,
     /// Streams that feed it, for Silver.
