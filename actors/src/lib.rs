@@ -16,6 +16,7 @@ pub mod connectors;
 pub mod credit;
 pub mod error;
 pub mod exchange;
+pub mod freshness;
 pub mod merge;
 pub mod metrics;
 pub mod offload;

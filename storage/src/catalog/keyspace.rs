@@ -123,6 +123,8 @@ spaces! {
     Offsets = 0x52 "offsets": (ShardId, u64) => CommitSeq;
     /// Silver commits by the watermark they reached: the lineage edge from a commit to a range of commits.
     SilverCommits = 0x53 "silver_commits": (TableId, u32, CommitSeq) => SilverCommit;
+    /// What came last for each Silver table, by the table's name.
+    Arrivals = 0x54 "arrivals": (TenantId, String) => Arrival;
     /// First answers by command id.
     Answers = 0x70 "answers": CommandId => Answer;
     /// Answers by the time they may be forgotten.
@@ -131,6 +133,10 @@ spaces! {
     Audit = 0x80 "audit": u64 => AuditEntry;
     /// Alerts, by catalog time.
     Alerts = 0x81 "alerts": (TenantId, u64) => Alert;
+    /// How many alerts a tenant has.
+    AlertCounts = 0x82 "alert_counts": TenantId => u64;
+    /// Conditions that were raised and have not ended, by kind and subject: since when.
+    Conditions = 0x83 "conditions": (TenantId, String, String) => i64;
 }
 
 #[cfg(test)]

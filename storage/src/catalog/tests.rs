@@ -1,6 +1,7 @@
 //! The state machine without any Raft: properties of `apply`, snapshots, reopening.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod alerts;
 mod budget;
 mod commits;
 mod compat;

@@ -161,7 +161,7 @@ pub enum RuleKind {
     Format,
     /// Warn.
     Business,
-    /// Alert, by the scheduler.
+    /// Alert, by the watch over all tables.
     Freshness,
 }
 

@@ -154,21 +154,15 @@ fn put_secrets(tx: &mut Tx<'_>, connector: &Connector, secrets: &[(String, Seale
 pub(super) fn set_connector_status(tx: &mut Tx<'_>, tenant: TenantId, id: ConnectorId, status: &ConnectorStatus) -> Done {
     let key = (tenant, id);
     let mut connector = tx.need::<Connectors>(&key, || format!("connector {id}"))?;
+    let was_broken = matches!(connector.status, ConnectorStatus::Broken { .. });
+    if let (ConnectorStatus::Broken { reason, .. }, false) = (status, was_broken) {
+        super::alerts::connector_broken(tx, &connector, reason)?;
+    }
     connector.status = match status {
         ConnectorStatus::Broken { reason, .. } => ConnectorStatus::Broken { reason: reason.clone(), since: tx.now },
         other => other.clone(),
     };
     tx.put::<Connectors>(&key, &connector)?;
-    Ok(Reply::Done)
-}
-
-pub(super) fn raise_alert(tx: &mut Tx<'_>, alert: &Alert) -> Done {
-    let mut at = tx.now as u64;
-    // One command may raise several for a tenant: none may hide another.
-    while tx.get::<Alerts>(&(alert.tenant, at))?.is_some() {
-        at += 1;
-    }
-    tx.put::<Alerts>(&(alert.tenant, at), &Alert { at: tx.now, ..alert.clone() })?;
     Ok(Reply::Done)
 }
 

@@ -157,6 +157,10 @@ fn record(
         ledger.checked.flagged += checked.flagged;
         ledger.checked.warned += checked.warned;
         tx.put::<Queue>(&(*table, seq), &())?;
+        if checked.accepted > 0 && matches!(source, BronzeSource::Read { .. }) {
+            let now = tx.now;
+            tx.put::<Arrivals>(&(silver.tenant_id, silver.name.clone()), &Arrival { seq, at: now })?;
+        }
         feeds.push(*table);
         if !run.feeds.contains(table) {
             run.feeds.push(*table);

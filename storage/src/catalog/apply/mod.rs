@@ -1,6 +1,7 @@
 //! The one deterministic `apply`: state + entry -> state + answers. It reads no clock, no
 //! randomness, no disk but the state.
 
+mod alerts;
 mod control;
 mod fold;
 mod ingest;
@@ -127,7 +128,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::CommitCompaction(c) => silver::commit_compaction(tx, c),
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
         Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
-        Command::RaiseAlert(alert) => control::raise_alert(tx, alert),
+        Command::RaiseAlert(alert) => alerts::raise(tx, alert),
     }
 }
 

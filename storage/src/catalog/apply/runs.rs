@@ -158,8 +158,8 @@ fn try_seal(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<(), ApplyErr
             "run {id} read {} records and accounts for {} accepted, {} rejected, {} unmapped; ledger {:?}",
             run.counts.read, run.counts.accepted, run.counts.rejected, run.counts.unmapped, run.ledger
         );
-        let alert = Alert { at: tx.now, tenant, kind: "ledger_residue".into(), subject: id.to_string(), message };
-        super::control::raise_alert(tx, &alert)?;
+        let about = Alert::new(tenant, "ledger_residue", id.to_string(), message);
+        super::alerts::raise(tx, &Alert { run: Some(id), connector: Some(run.connector_id), ..about })?;
     }
     tx.put::<Runs>(&(tenant, id), &run)?;
     Ok(())

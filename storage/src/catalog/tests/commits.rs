@@ -301,7 +301,7 @@ fn catalog_time_only_grows() {
     let mut last = w.store.clock().unwrap();
     for step in [5_000i64, -1_000_000_000, 0, 7] {
         w.now += step;
-        w.done(Command::RaiseAlert(Alert { at: 0, tenant: tenant(), kind: "k".into(), subject: "s".into(), message: "m".into() }));
+        w.done(Command::RaiseAlert(Alert::new(tenant(), "k", "s", "m")));
         let next = w.store.clock().unwrap();
         assert!(next.0 > last.0 && next.1 > last.1);
         last = next;

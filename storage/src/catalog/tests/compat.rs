@@ -48,8 +48,9 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
     w.done(Command::CommitSilver(m));
     let c = w.bronze(shard, epoch, run, 13, 1, 0);
     w.done(Command::CommitBronze(c));
-    let alert = Alert { at: 0, tenant: tenant(), kind: "k".into(), subject: "s".into(), message: "m".into() };
+    let alert = Alert::new(tenant(), "k", "s", "m");
     w.done(Command::RaiseAlert(alert));
+    w.done(Command::RaiseAlert(Alert::new(tenant(), "freshness", "thing", "m")));
     let entries: Vec<FileEntry> = w.store.view().scan::<Files>(&bronze()).unwrap().into_iter().map(|(_, f)| f).take(1).collect();
     let path = format!("_lakewright/manifests/tenant_id={}/m", tenant());
     let (manifest, bytes) = manifests::encode(FileId(id(0x77)), path, bronze(), 0, &entries).unwrap();
@@ -161,7 +162,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, SilverCommits, Answers, AnswerExpiry, Audit, Alerts),
+            BronzeCommits, Queue, Offsets, SilverCommits, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
         _ => panic!("{name} is not known"),
     }
 }
