@@ -212,6 +212,7 @@ impl World {
             position: SourcePosition(first_offset.to_string()),
             counts: StreamCounts { read: 1, accepted: 1, ..StreamCounts::default() },
             entities: vec![(table, EntityCounts { accepted: 1, ..EntityCounts::default() })],
+            profiles: vec![],
             pack: "p".into(),
             ingested_at: 0,
         }))

@@ -6,6 +6,7 @@
 //! - [`decode`]: arrow-json decodes just the fields that the pack names, scalars as text.
 //! - [`entity`]: text to types, rules, content hashes; [`told`] the keys, versions and operations;
 //!   [`row_state`] keeps the marks.
+//! - [`profile`]: what accepted rows look like, for the comparison of runs.
 //! - [`outputs`]: quality results and dead letters; [`bronze`]: the raw rows.
 
 pub mod bronze;
@@ -20,6 +21,7 @@ pub mod marks;
 pub mod money;
 pub mod outputs;
 pub mod parse;
+pub mod profile;
 pub mod reject;
 pub mod row_state;
 pub mod rules;

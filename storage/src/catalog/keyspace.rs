@@ -99,6 +99,10 @@ spaces! {
     Runs = 0x32 "runs": (TenantId, RunId) => Run;
     /// The run that is open for a connector's stream.
     OpenRuns = 0x33 "open_runs": (TenantId, ConnectorId, String) => RunId;
+    /// What an open run's records look like, by entity.
+    RunProfiles = 0x34 "run_profiles": (TenantId, RunId, String) => EntityProfile;
+    /// What the last runs of a connector brought, by entity.
+    Histories = 0x35 "histories": (TenantId, ConnectorId, String) => History;
     /// Tables by layer and name.
     Tables = 0x40 "tables": (TenantId, Layer, String) => Table;
     /// Table id to where it stands.

@@ -121,6 +121,8 @@ pub struct FieldDef {
     pub payload: bool,
     /// It tells of persons.
     pub pii: bool,
+    /// It has few values (`type: enum`): a new one is news.
+    pub enumerated: bool,
     /// For people.
     pub description: String,
 }

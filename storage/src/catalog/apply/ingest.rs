@@ -80,6 +80,11 @@ pub(super) fn commit_bronze(tx: &mut Tx<'_>, c: &CommitBronze) -> Done {
             position: c.position.clone(),
         };
         let seq = record(tx, &shard, c.run, &c.pack, c.ingested_at, &c.counts, &c.entities, source)?;
+        let run = tx.need::<Runs>(&(shard.tenant_id, c.run), || format!("run {}", c.run))?;
+        for (table, profile) in &c.profiles {
+            let silver = table_by_id(tx, *table)?;
+            super::anomalies::gather(tx, &run, &silver.subject, profile)?;
+        }
         let mut bronze = table_by_id(tx, shard.bronze_table)?;
         let mut first = c.first_offset;
         for file in &c.files {

@@ -2,6 +2,7 @@
 //! randomness, no disk but the state.
 
 mod alerts;
+mod anomalies;
 mod control;
 mod fold;
 mod ingest;

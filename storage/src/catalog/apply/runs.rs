@@ -114,6 +114,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunSt
     run.status = status;
     run.error = error.map(str::to_owned);
     if status != RunStatus::Settling {
+        super::anomalies::forget(tx, tenant, id)?;
         run.ended_at = Some(tx.now);
     }
     let open_key = (tenant, run.connector_id, run.entity.clone());
@@ -161,6 +162,7 @@ fn try_seal(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<(), ApplyErr
         let about = Alert::new(tenant, "ledger_residue", id.to_string(), message);
         super::alerts::raise(tx, &Alert { run: Some(id), connector: Some(run.connector_id), ..about })?;
     }
+    super::anomalies::compare(tx, &run)?;
     tx.put::<Runs>(&(tenant, id), &run)?;
     Ok(())
 }

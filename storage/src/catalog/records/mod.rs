@@ -4,6 +4,7 @@
 mod cluster;
 mod control;
 mod ingest;
+mod profile;
 mod tables;
 
 pub(crate) use cluster::serde_bytes_vec as bytes;
@@ -12,4 +13,5 @@ pub use control::{Connector, ConnectorStatus, Pack, PackFile, Role, Status, Tena
 pub use ingest::{
     Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit,
 };
+pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
 pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, Table, TableName};

@@ -46,7 +46,13 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
     m.delta.deletion_vectors =
         vec![DeletionVectorRef { data_file: first, version: 1, path, size: 1, offset: 0, length: 1, cardinality: 1 }];
     w.done(Command::CommitSilver(m));
-    let c = w.bronze(shard, epoch, run, 13, 1, 0);
+    w.finish(run, RunStatus::Settling);
+    let (run, shard) = w.start_run();
+    let epoch = w.claim(shard);
+    let mut c = w.bronze(shard, epoch, run, 13, 1, 0);
+    let values = Distinct { seen: ["won".to_owned()].into(), many: false };
+    c.profiles =
+        vec![(silver(), EntityProfile { rows: 1, nulls: [("c".to_owned(), 1)].into(), values: [("e".to_owned(), values)].into() })];
     w.done(Command::CommitBronze(c));
     let alert = Alert::new(tenant(), "k", "s", "m");
     w.done(Command::RaiseAlert(alert));
@@ -78,7 +84,6 @@ fn further_commands() -> Vec<Command> {
         Command::UpdateConnector { connector: a_connector(), secrets: vec![("f".into(), secret())] },
         Command::SetConnectorStatus { tenant: t, connector: c, status: ConnectorStatus::Broken { reason: "r".into(), since: 1 } },
         Command::ResetStream { tenant: t, connector: c, stream: "s".into() },
-        Command::FinishRun { tenant: t, run, status: RunStatus::Failed, error: Some("e".into()) },
         Command::EndShard { shard: ShardId(1), epoch: ShardEpoch(2) },
         Command::CommitReplay(CommitReplay {
             shard: ShardId(1),
@@ -161,7 +166,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("command", _)) => encode_command(&decode_value::<Envelope>(name, bytes).unwrap()).unwrap(),
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
-            Shards, SourceShards, Runs, OpenRuns, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
+            Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
             BronzeCommits, Queue, Offsets, SilverCommits, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
         _ => panic!("{name} is not known"),
     }
