@@ -269,6 +269,9 @@ pub enum Command {
         status: RunStatus,
         /// Why it failed.
         error: Option<String>,
+        /// Its connector is given up with it, in one step: nobody sees the one without the other.
+        #[serde(default)]
+        breaks: bool,
     },
     /// Takes a shard: everybody else's writes to it are refused from now on.
     ClaimShard {

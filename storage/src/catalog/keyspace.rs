@@ -127,6 +127,8 @@ spaces! {
     Offsets = 0x52 "offsets": (ShardId, u64) => CommitSeq;
     /// Silver commits by the watermark they reached: the lineage edge from a commit to a range of commits.
     SilverCommits = 0x53 "silver_commits": (TableId, u32, CommitSeq) => SilverCommit;
+    /// Commits of replayed dead letters, per shard.
+    Replays = 0x55 "replays": (ShardId, CommitSeq) => ();
     /// What came last for each Silver table, by the table's name.
     Arrivals = 0x54 "arrivals": (TenantId, String) => Arrival;
     /// First answers by command id.

@@ -1,5 +1,7 @@
 //! Alerts: bounded per tenant, and raised once for a condition that lasts.
 
+use lakewright_proto::RunId;
+
 use super::super::command::Reply;
 use super::super::keyspace::*;
 use super::super::records::*;
@@ -49,11 +51,15 @@ pub(super) fn raise(tx: &mut Tx<'_>, alert: &Alert) -> Done {
     Ok(Reply::Done)
 }
 
-/// A connector that is given up: why, and what to do.
-pub(super) fn connector_broken(tx: &mut Tx<'_>, connector: &Connector, reason: &str) -> Done {
+/// A connector that is being given up, if it is not already: why, and what to do.
+pub(super) fn connector_broken(tx: &mut Tx<'_>, connector: &Connector, run: Option<RunId>, reason: &str) -> Result<(), ApplyError> {
+    if matches!(connector.status, ConnectorStatus::Broken { .. }) {
+        return Ok(());
+    }
     let name = &connector.name;
     let message =
         format!("connector {name:?} is broken and does not run: {reason}. Mend the cause, then `lakewright connector clear-broken {name}`");
-    let alert = Alert { connector: Some(connector.id), ..Alert::new(connector.tenant_id, "connector_broken", name.as_str(), message) };
-    raise(tx, &alert)
+    let about = Alert::new(connector.tenant_id, "connector_broken", name.as_str(), message);
+    raise(tx, &Alert { run, connector: Some(connector.id), ..about })?;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Cluster, tenants, users, tokens, connectors.
 
-use lakewright_proto::{ConnectorId, ErrorCode, TenantId, TokenId};
+use lakewright_proto::{ConnectorId, ErrorCode, RunId, TenantId, TokenId};
 
 use super::super::command::{Command, Reply, TableSpec};
 use super::super::keyspace::*;
@@ -154,9 +154,8 @@ fn put_secrets(tx: &mut Tx<'_>, connector: &Connector, secrets: &[(String, Seale
 pub(super) fn set_connector_status(tx: &mut Tx<'_>, tenant: TenantId, id: ConnectorId, status: &ConnectorStatus) -> Done {
     let key = (tenant, id);
     let mut connector = tx.need::<Connectors>(&key, || format!("connector {id}"))?;
-    let was_broken = matches!(connector.status, ConnectorStatus::Broken { .. });
-    if let (ConnectorStatus::Broken { reason, .. }, false) = (status, was_broken) {
-        super::alerts::connector_broken(tx, &connector, reason)?;
+    if let ConnectorStatus::Broken { reason, .. } = status {
+        super::alerts::connector_broken(tx, &connector, None, reason)?;
     }
     connector.status = match status {
         ConnectorStatus::Broken { reason, .. } => ConnectorStatus::Broken { reason: reason.clone(), since: tx.now },
@@ -164,6 +163,17 @@ pub(super) fn set_connector_status(tx: &mut Tx<'_>, tenant: TenantId, id: Connec
     };
     tx.put::<Connectors>(&key, &connector)?;
     Ok(Reply::Done)
+}
+
+/// Gives up the connector of a run that failed.
+pub(super) fn break_connector(tx: &mut Tx<'_>, tenant: TenantId, run: RunId, reason: &str) -> Result<(), ApplyError> {
+    let run = tx.need::<Runs>(&(tenant, run), || format!("run {run}"))?;
+    let key = (tenant, run.connector_id);
+    let mut connector = tx.need::<Connectors>(&key, || format!("connector {}", run.connector_id))?;
+    super::alerts::connector_broken(tx, &connector, Some(run.id), reason)?;
+    connector.status = ConnectorStatus::Broken { reason: reason.to_owned(), since: tx.now };
+    tx.put::<Connectors>(&key, &connector)?;
+    Ok(())
 }
 
 /// An id that stands for something already never comes to stand for something else.

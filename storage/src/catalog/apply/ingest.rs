@@ -114,6 +114,7 @@ pub(super) fn commit_replay(tx: &mut Tx<'_>, c: &CommitReplay) -> Done {
     }
     let source = BronzeSource::Replay { offsets: c.offsets.clone() };
     let seq = record(tx, &shard, c.run, &c.pack, c.ingested_at, &c.counts, &c.entities, source)?;
+    tx.put::<Replays>(&(shard.id, seq), &())?;
     add_system_files(tx, shard.tenant_id, seq, &c.quality, &c.dead_letters)?;
     Ok(Reply::Bronze(seq))
 }

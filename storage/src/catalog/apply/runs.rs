@@ -102,7 +102,7 @@ fn new_shard(id: ShardId, tenant: TenantId, connector: ConnectorId, stream: &str
     }
 }
 
-pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunStatus, error: Option<&str>) -> Result<Reply, ApplyError> {
+pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunStatus, error: Option<&str>) -> Result<(), ApplyError> {
     let key = (tenant, id);
     let mut run = tx.need::<Runs>(&key, || format!("run {id}"))?;
     if run.is_over() {
@@ -122,8 +122,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunSt
         tx.remove::<OpenRuns>(&open_key);
     }
     tx.put::<Runs>(&key, &run)?;
-    try_seal(tx, tenant, id)?;
-    Ok(Reply::Done)
+    try_seal(tx, tenant, id)
 }
 
 /// After a Silver commit: seals the runs that it completed.

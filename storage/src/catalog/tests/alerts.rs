@@ -66,6 +66,18 @@ fn a_connector_that_breaks_is_told_once_with_the_reason_and_the_way_out() {
 }
 
 #[test]
+fn a_run_that_gives_its_connector_up_does_so_in_one_step() {
+    let mut w = World::new();
+    let (run, _) = w.start_run();
+    let (status, error) = (RunStatus::Failed, Some("the source is gone".to_owned()));
+    w.done(Command::FinishRun { tenant: tenant(), run, status, error, breaks: true });
+    let record = w.store.view().get::<Connectors>(&(tenant(), connector())).unwrap().unwrap();
+    assert_eq!(record.status, ConnectorStatus::Broken { reason: "the source is gone".into(), since: w.now });
+    let found: Vec<Alert> = w.store.view().scan::<Alerts>(&tenant()).unwrap().into_iter().map(|(_, a)| a).collect();
+    assert_eq!((found.len(), found[0].kind.as_str(), found[0].run), (1, "connector_broken", Some(run)));
+}
+
+#[test]
 fn an_arrival_is_a_read_that_brought_accepted_records() {
     let mut w = World::new();
     let (run, shard) = w.start_run();

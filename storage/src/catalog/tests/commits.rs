@@ -256,6 +256,10 @@ fn a_replay_is_a_new_run_over_old_addresses() {
     assert_eq!(w.run(replay).status, RunStatus::Succeeded);
     assert_eq!(w.run(run), sealed);
     invariants::check_all(&w.store.view()).unwrap();
+    let (again, _) = w.start(Some(run));
+    w.done(commit(again, vec![7, 9]));
+    let last = w.store.view().last_replays(shard).unwrap();
+    assert_eq!(last, [(3, replay), (7, again), (9, again)].into(), "the last check of a record is the last replay that had it");
 }
 
 #[test]

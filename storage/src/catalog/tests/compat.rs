@@ -54,6 +54,18 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
     c.profiles =
         vec![(silver(), EntityProfile { rows: 1, nulls: [("c".to_owned(), 1)].into(), values: [("e".to_owned(), values)].into() })];
     w.done(Command::CommitBronze(c));
+    let (replay, _) = w.start(Some(run));
+    w.done(Command::CommitReplay(CommitReplay {
+        shard,
+        run: replay,
+        offsets: vec![1, 2],
+        quality: vec![],
+        dead_letters: vec![],
+        counts: StreamCounts { read: 2, accepted: 2, ..Default::default() },
+        entities: vec![(silver(), EntityCounts { accepted: 2, ..Default::default() })],
+        pack: "p1".into(),
+        ingested_at: 1,
+    }));
     let alert = Alert::new(tenant(), "k", "s", "m");
     w.done(Command::RaiseAlert(alert));
     w.done(Command::RaiseAlert(Alert::new(tenant(), "freshness", "thing", "m")));
@@ -67,7 +79,7 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
 
 /// Commands that `everything` does not need.
 fn further_commands() -> Vec<Command> {
-    let (t, c, run) = (tenant(), connector(), RunId(id(1)));
+    let (t, c) = (tenant(), connector());
     let user = |w: Command| match w {
         Command::InitCluster { admin, token, .. } => (admin, token),
         _ => unreachable!(),
@@ -85,17 +97,6 @@ fn further_commands() -> Vec<Command> {
         Command::SetConnectorStatus { tenant: t, connector: c, status: ConnectorStatus::Broken { reason: "r".into(), since: 1 } },
         Command::ResetStream { tenant: t, connector: c, stream: "s".into() },
         Command::EndShard { shard: ShardId(1), epoch: ShardEpoch(2) },
-        Command::CommitReplay(CommitReplay {
-            shard: ShardId(1),
-            run,
-            offsets: vec![1, 2],
-            quality: vec![],
-            dead_letters: vec![],
-            counts: StreamCounts::default(),
-            entities: vec![(silver(), EntityCounts::default())],
-            pack: "p1".into(),
-            ingested_at: 1,
-        }),
         Command::CommitCompaction(CommitCompaction {
             table: silver(),
             bucket: 0,
@@ -167,7 +168,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, SilverCommits, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
+            BronzeCommits, Queue, Offsets, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
         _ => panic!("{name} is not known"),
     }
 }

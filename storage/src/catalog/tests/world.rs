@@ -176,7 +176,7 @@ impl World {
     }
 
     pub fn finish(&mut self, run: RunId, status: RunStatus) {
-        self.done(Command::FinishRun { tenant: tenant(), run, status, error: None });
+        self.done(Command::FinishRun { tenant: tenant(), run, status, error: None, breaks: false });
     }
 }
 
