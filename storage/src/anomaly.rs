@@ -6,7 +6,7 @@
 //! Where most runs bring nothing there is no usual volume, and none is judged. An enum column's value is new if none of the
 //! last 14 runs had it. Every judged run joins the history, so a lasting change is told until it is usual.
 
-use crate::catalog::records::{EntityProfile, History, KnownValues};
+use crate::catalog::records::{EntityProfile, History};
 
 /// Runs that are compared with.
 pub const RUNS: usize = 14;
@@ -129,7 +129,7 @@ pub fn remember(history: &mut History, volume: u64, profile: &EntityProfile) {
             history.values.remove(column);
             continue;
         }
-        let known = history.values.entry(column.clone()).or_insert_with(KnownValues::default);
+        let known = history.values.entry(column.clone()).or_default();
         known.runs += 1;
         known.last.extend(values.seen.iter().map(|v| (v.clone(), run)));
         known.last.retain(|_, last| *last > oldest);

@@ -21,6 +21,8 @@ use crate::auth::Action;
 const PLAIN: &str = "tenant_id, connector_id, ingestion_run_id, entity, address_shard, address_offset, source_key, reason, detail, rule, \
                      location, payload_bytes, payload_sha256, pack, rejected_at";
 
+/// Letters of one record from which the one to show is taken.
+const SHOWN: usize = 8;
 /// Letters looked through at a time for open ones.
 const OPEN_PAGE: usize = 10_000;
 
@@ -100,9 +102,11 @@ impl AdminService {
         let a: RecordAddress = r.address.parse()?;
         let here = Some(format!("address_shard = {} AND address_offset = {}", a.shard, a.offset));
         let wanted = filter([here, equals("entity", &r.entity)]);
-        let sql = format!("SELECT {PLAIN}, payload FROM system.dead_letters {wanted} ORDER BY rejected_at DESC LIMIT 1");
+        let sql = format!("SELECT {PLAIN}, payload FROM system.dead_letters {wanted} ORDER BY rejected_at DESC LIMIT {SHOWN}");
         let mut found = self.letters(&caller.tenant, &sql, true).await?;
         LastChecks::default().mark(&self.services().catalog, caller.tenant.id, &mut found)?;
+        // Letters of one record have one time: that of its reading. The open one is the newest.
+        found.sort_by_key(|letter| !letter.open);
         found.into_iter().next().ok_or_else(|| not_found(format_args!("dead letter {a}")))
     }
 

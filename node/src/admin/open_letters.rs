@@ -1,6 +1,7 @@
 //! Which dead letters are still open: those of the run that checked their record last. An earlier one was accepted by a
 //! later replay, or a later letter stands in its place.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use lakewright_proto::{admin as pb, Error, RecordAddress, RunId, ShardId, TenantId};
@@ -18,14 +19,15 @@ impl LastChecks {
     pub(super) fn mark(&mut self, catalog: &Catalog, tenant: TenantId, letters: &mut [pb::DeadLetter]) -> Result<(), Error> {
         for letter in letters {
             let address: RecordAddress = letter.address.parse()?;
-            if !self.by_shard.contains_key(&address.shard) {
-                let view = catalog.view();
-                let own = view.get::<Shards>(&address.shard).map_err(Error::from)?.is_some_and(|s| s.tenant_id == tenant);
-                let last = if own { view.last_replays(address.shard).map_err(Error::from)? } else { HashMap::new() };
-                self.by_shard.insert(address.shard, last);
-            }
-            let last = self.by_shard.get(&address.shard).and_then(|shard| shard.get(&address.offset));
-            letter.open = is_open(last, letter)?;
+            let last = match self.by_shard.entry(address.shard) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let view = catalog.view();
+                    let own = view.get::<Shards>(&address.shard).map_err(Error::from)?.is_some_and(|s| s.tenant_id == tenant);
+                    unknown.insert(if own { view.last_replays(address.shard).map_err(Error::from)? } else { HashMap::new() })
+                }
+            };
+            letter.open = is_open(last.get(&address.offset), letter)?;
         }
         Ok(())
     }
