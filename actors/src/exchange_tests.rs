@@ -1,3 +1,6 @@
+//! Tests of the hand-over: what waits for an announced batch, and what is let go.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use lakewright_proto::{ConnectorId, RunId, SourcePosition, TenantId};
 use lakewright_storage::table::StreamCounts;
 
@@ -12,13 +15,7 @@ fn commit(seq: u64, shard: u64, first_offset: u64) -> BronzeCommit {
         shard: ShardId(shard),
         run: RunId::generate(),
         pack: String::new(),
-        source: BronzeSource::Read {
-            first_offset,
-            count: 1,
-            files: Vec::new(),
-            previous: None,
-            position: SourcePosition(String::new()),
-        },
+        source: BronzeSource::Read { first_offset, count: 1, files: Vec::new(), previous: None, position: SourcePosition(String::new()) },
         ingested_at: 0,
         feeds: Vec::new(),
         counts: StreamCounts::default(),
