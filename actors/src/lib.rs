@@ -11,6 +11,8 @@
 //! A handler never awaits IO: work runs beside its actor ([`offload`]) and comes back as a message.
 //! What is not acknowledged owns byte [`credit`]. Failed children are restarted by [`restart`].
 
+#[cfg(test)]
+mod catalog_world;
 pub mod connector;
 pub mod connectors;
 pub mod credit;

@@ -8,7 +8,7 @@ use lakewright_proto::{RunId, ShardId};
 use lakewright_storage::catalog::command::Command;
 use lakewright_storage::catalog::keyspace::Runs;
 use lakewright_storage::catalog::records::{Connector as Record, Run, RunStatus, Shard};
-use lakewright_storage::catalog::Read as _;
+use lakewright_storage::catalog::{Catalog, Read as _};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::message::ConnectorMsg;
@@ -214,7 +214,7 @@ async fn finish(services: Arc<Services>, run: Run, failure: Option<String>) -> R
 
 /// Gives up a connector that cannot even run: its runs fail, and it stays broken until an operator clears it.
 pub(crate) async fn give_up(services: Arc<Services>, record: Record, runs: Vec<RunId>, reason: String) {
-    while let Err(e) = give_up_once(&services, &record, &runs, &reason).await {
+    while let Err(e) = give_up_once(&services.catalog, &record, &runs, &reason).await {
         tracing::warn!(connector = record.name, error = %e, "that the connector is broken could not be stored");
         tokio::select! {
             () = tokio::time::sleep(FINISH_AGAIN) => {}
@@ -223,14 +223,14 @@ pub(crate) async fn give_up(services: Arc<Services>, record: Record, runs: Vec<R
     }
 }
 
-async fn give_up_once(services: &Services, record: &Record, runs: &[RunId], reason: &str) -> Result<(), WorkError> {
+pub(super) async fn give_up_once(catalog: &Catalog, record: &Record, runs: &[RunId], reason: &str) -> Result<(), WorkError> {
     let tenant = record.tenant_id;
     for id in runs {
-        let is_open = services.catalog.view().get::<Runs>(&(tenant, *id))?.is_some_and(|r| !r.is_over());
+        let is_open = catalog.view().get::<Runs>(&(tenant, *id))?.is_some_and(|r| !r.is_over());
         if is_open {
             let error = Some(reason.to_owned());
             let finish = Command::FinishRun { tenant, run: *id, status: RunStatus::Failed, error, breaks: true };
-            services.catalog.propose("node", finish).await?;
+            catalog.propose("node", finish).await?;
         }
     }
     Ok(())
