@@ -1,3 +1,6 @@
+//! Tests of the hand-over: what waits for an announced batch, and what is let go.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use lakewright_proto::{ConnectorId, RunId, SourcePosition, TenantId};
 use lakewright_storage::table::StreamCounts;
 

@@ -11,11 +11,14 @@
 //! A handler never awaits IO: work runs beside its actor ([`offload`]) and comes back as a message.
 //! What is not acknowledged owns byte [`credit`]. Failed children are restarted by [`restart`].
 
+#[cfg(test)]
+mod catalog_world;
 pub mod connector;
 pub mod connectors;
 pub mod credit;
 pub mod error;
 pub mod exchange;
+pub mod freshness;
 pub mod merge;
 pub mod metrics;
 pub mod offload;

@@ -33,6 +33,9 @@ pub const TENANT_CREDIT: &str = "lakewright_tenant_credit_in_use_bytes";
 /// Bronze commits that Silver has still to consume.
 pub const LAG: &str = "lakewright_silver_lag_commits";
 
+/// Seconds since accepted records last came for a Silver table that has a freshness rule.
+pub const AGE: &str = "lakewright_table_age_seconds";
+
 /// Names rather than ids: they are what people write in queries and alerts. The id where the name is gone.
 fn tenant(services: &Services, id: TenantId) -> Label {
     let found = services.catalog.view().get::<Tenants>(&id).ok().flatten();
@@ -103,6 +106,10 @@ pub(crate) fn credit(services: &Services) {
 /// The credit that a tenant holds.
 pub(crate) fn tenant_credit(services: &Services, of: TenantId) {
     gauge!(TENANT_CREDIT, vec![tenant(services, of)]).set(services.credit.in_use_by(of) as f64);
+}
+
+pub(crate) fn age(services: &Services, age: &crate::freshness::Age) {
+    gauge!(AGE, vec![tenant(services, age.tenant), Label::new("table", age.table.clone())]).set(age.us as f64 / 1e6);
 }
 
 pub(crate) fn lag(services: &Services, table: &Table, commits: usize) {

@@ -61,7 +61,7 @@ pub async fn replay(
         Ok(()) => (RunStatus::Settling, None),
         Err(e) => (RunStatus::Failed, Some(e.to_string())),
     };
-    services.catalog.propose(principal, Command::FinishRun { tenant, run, status, error }).await?;
+    services.catalog.propose(principal, Command::FinishRun { tenant, run, status, error, breaks: false }).await?;
     outcome.map(|()| run).map_err(|e| Error::new(ErrorCode::Unavailable, format!("replay run {run} failed: {e}")))
 }
 

@@ -44,6 +44,8 @@ metrics! {
     SILVER_COMMITS = "lakewright_silver_commits_total" Counter;
     /// Bronze commits that wait for a Silver table. Labels: tenant, table.
     SILVER_LAG_COMMITS = "lakewright_silver_lag_commits" Gauge;
+    /// Seconds since accepted records last came, for tables with a freshness rule. Labels: tenant, table.
+    TABLE_AGE = "lakewright_table_age_seconds" Gauge;
     /// Fetched bytes that wait for their commit, on this node.
     CREDIT_IN_USE = "lakewright_credit_in_use_bytes" Gauge;
     /// Fetched bytes that wait for their commit. Labels: tenant.

@@ -9,7 +9,7 @@ use lakewright_actors::exchange::Exchange;
 use lakewright_actors::pack_cache::PackCache;
 use lakewright_actors::restart::RestartPolicy;
 use lakewright_actors::root::RootHandle;
-use lakewright_actors::services::{IngestOptions, Services};
+use lakewright_actors::services::{now_us, IngestOptions, Services};
 use lakewright_proto::{Error, ErrorCode, NodeId};
 use lakewright_storage::catalog::{Catalog, CatalogStore};
 use lakewright_storage::keyindex::BlockCache;
@@ -95,6 +95,7 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
     });
     let root = RootHandle::start(Arc::clone(&services)).await.map_err(|e| failed("starting the actors", e))?;
     services.work.spawn(lakewright_actors::sweeper::sweep(Arc::clone(&services)));
+    services.work.spawn(lakewright_actors::freshness::watch(Arc::clone(&services), now_us));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })
 }
 

@@ -6,9 +6,11 @@
 //! - [`keyindex`], [`deletion_vector`], [`silver`]: finding, replacing and deleting rows by key.
 //! - [`pack`]: declarative entities and rules.
 //! - [`catalog`]: commands, the one `apply`, reads, lineage.
+//! - [`anomaly`]: whether a run is unlike the last ones.
 //! - [`invariants`]: what always holds, as predicates.
 //! - [`query`]: table providers and sessions over a catalog snapshot.
 
+pub mod anomaly;
 pub mod catalog;
 pub mod crash;
 pub mod deletion_vector;

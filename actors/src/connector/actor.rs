@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use lakewright_proto::{RunId, ShardId};
 use lakewright_storage::catalog::command::Command;
-use lakewright_storage::catalog::records::{Connector as Record, ConnectorStatus, Run, RunStatus, Shard};
+use lakewright_storage::catalog::keyspace::Runs;
+use lakewright_storage::catalog::records::{Connector as Record, Run, RunStatus, Shard};
+use lakewright_storage::catalog::{Catalog, Read as _};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::message::ConnectorMsg;
@@ -174,7 +176,7 @@ impl ConnectorState {
             }
             if open.is_read() || open.failure.is_some() {
                 open.finishing = true;
-                let end = finish(Arc::clone(&self.services), self.record.clone(), open.run.clone(), open.failure.clone());
+                let end = finish(Arc::clone(&self.services), open.run.clone(), open.failure.clone());
                 let id = *id;
                 let work = beside(&self.services.work, myself.clone(), end, move |r| ConnectorMsg::Finished(id, r));
                 self.finishing.insert(id, work);
@@ -202,14 +204,34 @@ impl ConnectorState {
 }
 
 /// Proposes the end of a run; a failed one breaks its connector until an operator clears it.
-async fn finish(services: Arc<Services>, record: Record, run: Run, failure: Option<String>) -> Result<(), WorkError> {
+async fn finish(services: Arc<Services>, run: Run, failure: Option<String>) -> Result<(), WorkError> {
     let status = if failure.is_some() { RunStatus::Failed } else { RunStatus::Settling };
-    let finish = Command::FinishRun { tenant: run.tenant_id, run: run.id, status, error: failure.clone() };
+    let breaks = failure.is_some();
+    let finish = Command::FinishRun { tenant: run.tenant_id, run: run.id, status, error: failure, breaks };
     services.catalog.propose("node", finish).await?;
-    if let Some(reason) = failure {
-        let status = ConnectorStatus::Broken { reason, since: 0 };
-        let command = Command::SetConnectorStatus { tenant: record.tenant_id, connector: record.id, status };
-        services.catalog.propose("node", command).await?;
+    Ok(())
+}
+
+/// Gives up a connector that cannot even run: its runs fail, and it stays broken until an operator clears it.
+pub(crate) async fn give_up(services: Arc<Services>, record: Record, runs: Vec<RunId>, reason: String) {
+    while let Err(e) = give_up_once(&services.catalog, &record, &runs, &reason).await {
+        tracing::warn!(connector = record.name, error = %e, "that the connector is broken could not be stored");
+        tokio::select! {
+            () = tokio::time::sleep(FINISH_AGAIN) => {}
+            () = services.stop_fetching.cancelled() => return,
+        }
+    }
+}
+
+pub(super) async fn give_up_once(catalog: &Catalog, record: &Record, runs: &[RunId], reason: &str) -> Result<(), WorkError> {
+    let tenant = record.tenant_id;
+    for id in runs {
+        let is_open = catalog.view().get::<Runs>(&(tenant, *id))?.is_some_and(|r| !r.is_over());
+        if is_open {
+            let error = Some(reason.to_owned());
+            let finish = Command::FinishRun { tenant, run: *id, status: RunStatus::Failed, error, breaks: true };
+            catalog.propose("node", finish).await?;
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod actor;
 mod message;
 mod state;
 
+pub(crate) use actor::give_up;
 pub use actor::{ConnectorActor, ConnectorArgs};
 pub use message::ConnectorMsg;
 

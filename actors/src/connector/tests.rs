@@ -1,9 +1,14 @@
-//! Which shards may be read, and when a run is read.
+//! Which shards may be read, when a run is read, and what is left of a connector that is given up.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use lakewright_proto::{CommitSeq, ConnectorId, RunId, ShardEpoch, ShardId, TableId, TenantId};
-use lakewright_storage::catalog::records::{Run, RunMode, RunStatus, Shard, ShardStatus};
+use lakewright_storage::catalog::keyspace::{Connectors, Runs};
+use lakewright_storage::catalog::records::{ConnectorStatus, Run, RunMode, RunStatus, Shard, ShardStatus};
+use lakewright_storage::catalog::Read as _;
 
+use super::actor::give_up_once;
 use super::state::OpenRun;
+use crate::catalog_world::{tenant, World, START};
 use crate::shard::ShardEnd;
 
 fn run(mode: RunMode) -> Run {
@@ -67,4 +72,21 @@ fn a_batch_run_is_read_when_every_shard_is_exhausted() {
     assert!(!open.is_read(), "a stopped shard has more to read");
     open.ends.insert(ShardId(2), ShardEnd::Exhausted);
     assert!(open.is_read());
+}
+
+#[tokio::test]
+async fn a_connector_that_cannot_even_run_fails_its_runs_and_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let w = World::open(dir.path(), START);
+    let (_, _, run, _) = w.start().await;
+    let get = || w.catalog.view().get::<Runs>(&(tenant(), run)).unwrap().unwrap();
+    let id = get().connector_id;
+    let record = || w.catalog.view().get::<Connectors>(&(tenant(), id)).unwrap().unwrap();
+    // Twice: the first answer may have been lost.
+    for _ in 0..2 {
+        give_up_once(&w.catalog, &record(), &[run], "its secret cannot be opened").await.unwrap();
+    }
+    assert_eq!((get().status, get().error.as_deref()), (RunStatus::Failed, Some("its secret cannot be opened")));
+    assert!(matches!(record().status, ConnectorStatus::Broken { .. }));
+    assert_eq!(w.kinds(), ["connector_broken"]);
 }

@@ -7,7 +7,7 @@ use arrow::compute::take;
 use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
-use lakewright_storage::catalog::records::EntityCounts;
+use lakewright_storage::catalog::records::{EntityCounts, EntityProfile};
 use lakewright_storage::keyindex::record_id;
 use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, OnError};
 use parking_lot::Mutex;
@@ -18,7 +18,7 @@ use super::layout::Layout;
 use super::reject::{Reason, Reject};
 use super::row_state::RowState;
 use super::scan::{Capture, Mismatch};
-use super::{extract, hash, kept, money, parse, rules, told, typed, Context};
+use super::{extract, hash, kept, money, parse, profile, rules, told, typed, Context};
 
 /// Accepted rows of one entity, in offset order, ready for its merge.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct EntityBatch {
     pub content_hash: Vec<u128>,
     /// What the checks counted.
     pub counts: EntityCounts,
+    /// What the rows look like.
+    pub profile: EntityProfile,
 }
 
 /// What is known of the records before any entity looks at them.
@@ -160,6 +162,8 @@ pub fn check(
     for column in &columns {
         all.push(pick(column)?);
     }
+    let operations: Vec<i8> = picks.values().iter().map(|p| operations[*p as usize]).collect();
+    let profile = profile::of(entity, &all[all.len() - columns.len()..], &operations);
     let hashed: Vec<&ArrayRef> = entity
         .fields()
         .iter()
@@ -179,7 +183,7 @@ pub fn check(
         accepted: n as u64,
         rejected: (len - n) as u64,
         flagged: accepted.clone().filter(|row| rows.failed.has(*row)).count() as u64,
-        warned: accepted.clone().filter(|row| rows.warnings.has(*row)).count() as u64,
+        warned: accepted.filter(|row| rows.warnings.has(*row)).count() as u64,
     };
     let batch = EntityBatch {
         entity: entity.name().to_owned(),
@@ -187,9 +191,10 @@ pub fn check(
         rows: RecordBatch::try_new(Arc::clone(schema), all)?,
         keys: keys16,
         versions,
-        operations: accepted.map(|row| operations[row]).collect(),
+        operations,
         content_hash,
         counts,
+        profile,
     };
     Ok(Checked { batch, state: rows, keys })
 }

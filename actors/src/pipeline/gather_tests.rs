@@ -1,4 +1,5 @@
 //! Against arrow-json, which decodes the same values on another way.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use arrow_array::Array;
 use arrow_json::ReaderBuilder;
@@ -66,13 +67,13 @@ fn same(records: &[String]) -> Result<(), TestCaseError> {
     let schema = schema();
     let (ours, theirs) = (gathered(&schema, records), expected(&schema, records));
     prop_assert_eq!(ours.num_rows(), records.len());
-    for row in 0..records.len() {
+    for (row, record) in records.iter().enumerate() {
         let [a, b] = [&ours, &theirs].map(|batch| {
             let mut out = Vec::new();
             batch.columns().iter().for_each(|c| shown(c, &mut out, row));
             out
         });
-        prop_assert_eq!(a, b, "{}", &records[row]);
+        prop_assert_eq!(a, b, "{}", record);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! - [`gather`]: just the fields that the pack names, scalars as text, columns filled by the scan.
 //! - [`entity`]: text to types, rules, content hashes; [`told`] the keys, versions and operations;
 //!   [`row_state`] keeps the marks.
+//! - [`profile`]: what accepted rows look like, for the comparison of runs.
 //! - [`outputs`]: quality results and dead letters; [`bronze`]: the raw rows.
 
 pub mod bronze;
@@ -20,6 +21,7 @@ pub mod marks;
 pub mod money;
 pub mod outputs;
 pub mod parse;
+pub mod profile;
 pub mod projection;
 pub mod reject;
 pub mod row_state;

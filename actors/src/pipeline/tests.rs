@@ -4,6 +4,7 @@
 mod bad;
 mod batches;
 mod fixtures;
+mod profiles;
 mod rules;
 mod shapes;
 

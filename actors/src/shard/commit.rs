@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use lakewright_proto::{CommitSeq, Error, FileId, Layer, RunId, ShardEpoch, SourcePosition, TableId};
 use lakewright_storage::catalog::command::{Command, CommitBronze, Reply};
-use lakewright_storage::catalog::records::{EntityCounts, Shard};
+use lakewright_storage::catalog::records::{EntityCounts, EntityProfile, Shard};
 use lakewright_storage::crash;
 use lakewright_storage::object::Store;
 use lakewright_storage::parquet::{FileWriter, Footer, Owner, Profile, Span};
@@ -76,6 +76,14 @@ pub(super) async fn commit_loop(committer: Committer, shard: Shard, mut batches:
     }
 }
 
+/// What is gathered for one Silver table.
+struct Fed {
+    table: TableId,
+    counts: EntityCounts,
+    profile: EntityProfile,
+    batches: Vec<EntityBatch>,
+}
+
 /// Files being written for the next commit.
 struct Open {
     committer: Committer,
@@ -86,7 +94,7 @@ struct Open {
     quality: Option<Writing>,
     dead_letters: Option<Writing>,
     counts: StreamCounts,
-    entities: Vec<(TableId, EntityCounts, Vec<EntityBatch>)>,
+    entities: Vec<Fed>,
     permits: Vec<Arc<Permit>>,
     ingested_at: i64,
     /// The position after what is gathered, or moved to without records; none once it is committed.
@@ -162,19 +170,21 @@ impl Open {
         let view = self.committer.services.catalog.view();
         let table = view.table_by_name(self.shard.tenant_id, Layer::Silver, &batch.table)?;
         let table = table.ok_or_else(|| WorkError::Restart(format!("table silver.{} does not exist", batch.table)))?.id;
-        let at = match self.entities.iter().position(|(t, ..)| *t == table) {
+        let at = match self.entities.iter().position(|f| f.table == table) {
             Some(at) => at,
             None => {
-                self.entities.push((table, EntityCounts::default(), Vec::new()));
+                let (counts, profile) = (EntityCounts::default(), EntityProfile::default());
+                self.entities.push(Fed { table, counts, profile, batches: Vec::new() });
                 self.entities.len() - 1
             }
         };
-        let (_, counts, batches) = &mut self.entities[at];
-        counts.accepted += batch.counts.accepted;
-        counts.rejected += batch.counts.rejected;
-        counts.flagged += batch.counts.flagged;
-        counts.warned += batch.counts.warned;
-        batches.push(batch);
+        let fed = &mut self.entities[at];
+        fed.counts.accepted += batch.counts.accepted;
+        fed.counts.rejected += batch.counts.rejected;
+        fed.counts.flagged += batch.counts.flagged;
+        fed.counts.warned += batch.counts.warned;
+        fed.profile.add(&batch.profile);
+        fed.batches.push(batch);
         Ok(())
     }
 
@@ -201,7 +211,7 @@ impl Open {
         let (files, quality, dead_letters) =
             tokio::try_join!(finish(bronze, &footer), finish(quality, &footer), finish(dead_letters, &footer))?;
         crash::point("bronze.file.written");
-        let entities = std::mem::take(&mut self.entities);
+        let mut entities = std::mem::take(&mut self.entities);
         let command = CommitBronze {
             shard: self.shard.id,
             epoch: self.committer.epoch,
@@ -213,7 +223,8 @@ impl Open {
             dead_letters,
             position: position.clone(),
             counts: std::mem::take(&mut self.counts),
-            entities: entities.iter().map(|(table, counts, _)| (*table, *counts)).collect(),
+            entities: entities.iter().map(|f| (f.table, f.counts)).collect(),
+            profiles: entities.iter_mut().map(|f| (f.table, std::mem::take(&mut f.profile))).collect(),
             pack: self.committer.pack.clone(),
             ingested_at: self.ingested_at,
         };
@@ -233,9 +244,9 @@ impl Open {
         Ok(())
     }
 
-    fn hand_over(&mut self, seq: CommitSeq, entities: Vec<(TableId, EntityCounts, Vec<EntityBatch>)>) {
+    fn hand_over(&mut self, seq: CommitSeq, entities: Vec<Fed>) {
         let permits = std::mem::take(&mut self.permits);
-        for (table, _, batches) in entities {
+        for Fed { table, batches, .. } in entities {
             let batch = HandOver { batches, permits: permits.clone() };
             self.committer.services.exchange.offer(table, seq, batch);
         }
@@ -256,6 +267,7 @@ impl Open {
             position: position.clone(),
             counts: StreamCounts::default(),
             entities: Vec::new(),
+            profiles: Vec::new(),
             pack: self.committer.pack.clone(),
             ingested_at: 0,
         };

@@ -166,12 +166,11 @@ impl Reading {
     async fn tell(&mut self, notices: &[SourceNotice]) {
         for notice in notices {
             tracing::warn!(shard = %self.shard.id, stream = self.shard.stream, kind = notice.kind, message = notice.message, "source notice");
+            let subject = format!("{}/{}", self.shard.connector_id, self.shard.stream);
             let alert = Alert {
-                at: 0,
-                tenant: self.shard.tenant_id,
-                kind: notice.kind.to_owned(),
-                subject: format!("{}/{}", self.shard.connector_id, self.shard.stream),
-                message: notice.message.clone(),
+                run: Some(self.run.id),
+                connector: Some(self.shard.connector_id),
+                ..Alert::new(self.shard.tenant_id, notice.kind, subject, notice.message.clone())
             };
             // A notice that cannot be stored stands in the log at least.
             if let Err(e) = self.services.catalog.propose("node", Command::RaiseAlert(alert)).await {

@@ -9,7 +9,7 @@ use lakewright_storage::catalog::Read as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::message::{TenantDesired, TenantMsg};
-use crate::connector::{ConnectorActor, ConnectorArgs, ConnectorMsg};
+use crate::connector::{give_up, ConnectorActor, ConnectorArgs, ConnectorMsg};
 use crate::connectors::Connector;
 use crate::error::WorkError;
 use crate::merge::{MergeActor, MergeArgs, MergeMsg};
@@ -166,6 +166,10 @@ impl TenantState {
             Verdict::Broken => {
                 tracing::error!(connector = %id, reason, "connector is broken");
                 crate::metrics::broken(&self.services, "connector", self.tenant, Some(id));
+                if let Some((record, runs)) = self.desired.connectors.get(&id).cloned() {
+                    let runs = runs.into_iter().map(|(run, _)| run.id).collect();
+                    self.services.work.spawn(give_up(Arc::clone(&self.services), record, runs, reason.to_owned()));
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use lakewright_proto::{admin as pb, Layer};
 use lakewright_storage::catalog::records::{
-    Connector, ConnectorStatus, EntityLedger, Role, Run, RunMode, RunStatus, Shard, Status, Table, Tenant, Token, User,
+    Alert, Connector, ConnectorStatus, EntityLedger, Role, Run, RunMode, RunStatus, Shard, Status, Table, Tenant, Token, User,
 };
 use lakewright_storage::table::OutcomeCounts;
 use prost_types::Timestamp;
@@ -186,6 +186,17 @@ fn ledger_entry(entity: &str, l: &EntityLedger) -> pb::LedgerEntry {
         warned: l.checked.warned,
         outcomes: Some(outcomes(&l.outcomes)),
         residue: l.residue(),
+    }
+}
+
+pub(super) fn alert(a: &Alert) -> pb::Alert {
+    pb::Alert {
+        at: Some(time(a.at)),
+        kind: a.kind.clone(),
+        subject: a.subject.clone(),
+        message: a.message.clone(),
+        connector_id: a.connector.map(|c| c.to_string()).unwrap_or_default(),
+        run_id: a.run.map(|r| r.to_string()).unwrap_or_default(),
     }
 }
 

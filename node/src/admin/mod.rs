@@ -2,11 +2,13 @@
 //! reads, and converts back.
 
 mod access;
+mod alerts;
 mod connectors;
 mod convert;
 mod dead_letters;
 mod lineage;
 mod node;
+mod open_letters;
 mod packs;
 mod pages;
 mod quality;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lakewright_actors::connectors::SourceError;
 use lakewright_actors::runs;
 use lakewright_actors::tenant::build_source;
 use lakewright_proto::{admin as pb, Error, ErrorCode, RunId, TenantId};
@@ -15,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
 
 use super::access::not_found;
+use super::alerts;
 use super::convert;
 use super::pages::page;
 use super::service::AdminService;
@@ -37,14 +39,9 @@ impl AdminService {
             pb::RunMode::Streaming => RunMode::Streaming,
             _ => RunMode::Batch,
         };
-        let streams = if r.stream.is_empty() {
-            let source = build_source(self.services(), &record)?;
-            let found =
-                source.discover().await.map_err(|e| Error::new(ErrorCode::Unavailable, format!("connector {:?}: {e}", record.name)))?;
-            found.into_iter().map(|s| s.name).collect()
-        } else {
-            vec![r.stream.clone()]
-        };
+        // Asked for a named stream too: a source that is not there is told now, not by a run that waits for it.
+        let found = build_source(self.services(), &record)?.discover().await.map_err(|e| unreadable(&record.name, &e))?;
+        let streams = if r.stream.is_empty() { found.into_iter().map(|s| s.name).collect() } else { vec![r.stream.clone()] };
         if streams.is_empty() {
             return Err(not_found(format_args!("a stream of {:?}", record.name)));
         }
@@ -84,7 +81,7 @@ impl AdminService {
         let caller = self.caller(&request, &request.get_ref().tenant, Action::RunConnectors)?;
         let r = request.into_inner();
         let run: RunId = r.id.parse()?;
-        let command = Command::FinishRun { tenant: caller.tenant.id, run, status: RunStatus::Cancelled, error: None };
+        let command = Command::FinishRun { tenant: caller.tenant.id, run, status: RunStatus::Cancelled, error: None, breaks: false };
         self.propose(&caller.principal, &r.request_id, command).await?;
         Ok(self.run_message(&find(&self.services().catalog, caller.tenant.id, run)?))
     }
@@ -112,7 +109,12 @@ impl AdminService {
                     }
                 };
                 let over = run.ended_at.is_some();
-                if tell.send(Ok(progress(&run, estimate))).await.is_err() || over {
+                let mut message = progress(&run, estimate);
+                if over {
+                    // A run is over whether or not its alerts can be read.
+                    message.alerts = alerts::of_run(&catalog, &run).unwrap_or_default();
+                }
+                if tell.send(Ok(message)).await.is_err() || over {
                     return;
                 }
                 tokio::time::sleep(PROGRESS).await;
@@ -134,6 +136,14 @@ impl AdminService {
 
 fn find(catalog: &Catalog, tenant: TenantId, id: RunId) -> Result<Run, Error> {
     catalog.view().get::<Runs>(&(tenant, id)).map_err(Error::from)?.ok_or_else(|| not_found(format_args!("run {id}")))
+}
+
+fn unreadable(connector: &str, e: &SourceError) -> Error {
+    let message = format!(
+        "the source of {connector:?} cannot be read, so no run was started: {e}. Then try `lakewright connector test {connector}`, \
+         or set another place with `lakewright connector update {connector} --config ...`"
+    );
+    Error::new(ErrorCode::Unavailable, message)
 }
 
 fn progress(run: &Run, estimate: Option<(u64, u64)>) -> pb::RunProgress {
@@ -158,5 +168,6 @@ fn progress(run: &Run, estimate: Option<(u64, u64)>) -> pb::RunProgress {
         unmapped: run.counts.unmapped,
         settling,
         error: run.error.clone().unwrap_or_default(),
+        alerts: Vec::new(),
     }
 }

@@ -248,6 +248,10 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.quality_results_(request).await)
     }
 
+    async fn list_alerts(&self, request: Request<pb::ListAlertsRequest>) -> Result<Response<pb::ListAlertsResponse>, Status> {
+        answer(self.list_alerts_(request).await)
+    }
+
     async fn list_dead_letters(
         &self,
         request: Request<pb::ListDeadLettersRequest>,

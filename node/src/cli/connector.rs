@@ -1,6 +1,10 @@
 //! `lakewright connector`.
 
-use clap::{Subcommand, ValueEnum};
+use std::ffi::OsStr;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Subcommand, ValueEnum};
 use lakewright_proto::admin::{
     self as api, ClearBrokenRequest, CreateConnectorRequest, DiscoverConnectorRequest, GetConnectorRequest, ListConnectorsRequest,
     PauseConnectorRequest, ResetConnectorRequest, ResumeConnectorRequest, TestConnectorRequest, UpdateConnectorRequest,
@@ -23,14 +27,14 @@ pub(super) enum Cmd {
         #[arg(long, value_enum)]
         kind: Kind,
         /// Its configuration: JSON, or @FILE.
-        #[arg(long, value_parser = json_or_file)]
+        #[arg(long, value_parser = JsonOrFile)]
         config: String,
     },
     /// Replace a connector's configuration; secrets that are left out stay.
     Update {
         name: String,
         /// JSON, or @FILE.
-        #[arg(long, value_parser = json_or_file)]
+        #[arg(long, value_parser = JsonOrFile)]
         config: String,
         /// Refuse if the connector has another version by now.
         #[arg(long, default_value_t = 0, hide_default_value = true)]
@@ -63,6 +67,22 @@ pub(super) enum Cmd {
 pub(super) enum Kind {
     /// NDJSON, JSON, CSV and Parquet files in a directory or an S3 prefix.
     Files,
+}
+
+/// Reads `--config`. What is refused is not shown, unlike clap does by itself: it may hold secrets.
+#[derive(Clone)]
+struct JsonOrFile;
+
+impl TypedValueParser for JsonOrFile {
+    type Value = String;
+
+    fn parse_ref(&self, cmd: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        let text = value.to_str().ok_or_else(|| "the configuration is not UTF-8".to_owned());
+        text.and_then(json_or_file).map_err(|why| {
+            let name = arg.and_then(Arg::get_long).unwrap_or("config");
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--{name}: {why}\n")).with_cmd(cmd)
+        })
+    }
 }
 
 /// The text itself, or that of the file after `@`; refused here where it is no JSON.

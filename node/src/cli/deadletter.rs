@@ -27,6 +27,9 @@ pub(super) enum Cmd {
         /// Only with this reason: schema, parse, invalid_utf8, oversize, out_of_range, too_deep, internal.
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
+        /// Only those that no later replay has checked.
+        #[arg(long)]
+        open: bool,
         #[command(flatten)]
         limit: LimitArgs,
     },
@@ -40,11 +43,11 @@ pub(super) enum Cmd {
         #[arg(long)]
         raw: bool,
     },
-    /// Check rejected records again, after the pack or the rule is mended.
+    /// Check rejected records that are still open again, after the pack or the rule is mended.
     Replay {
         /// Only these addresses; by default all that the options choose.
         addresses: Vec<RecordAddress>,
-        /// Only of this run.
+        /// Only of this run and of its replays.
         #[arg(long, default_value = "", hide_default_value = true)]
         run: String,
         /// Only of this entity.
@@ -63,12 +66,19 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
     let mut admin = ctx.admin().await?;
     let tenant = ctx.tenant();
     match cmd {
-        Cmd::List { connector, run, entity, reason, limit } => {
+        Cmd::List { connector, run, entity, reason, open, limit } => {
             let found = pages!(
                 admin,
                 limit.limit,
                 list_dead_letters,
-                ListDeadLettersRequest { tenant: tenant, connector: connector, run_id: run, entity: entity, reason: reason },
+                ListDeadLettersRequest {
+                    tenant: tenant,
+                    connector: connector,
+                    run_id: run,
+                    entity: entity,
+                    reason: reason,
+                    open_only: open
+                },
                 dead_letters
             );
             match found {
@@ -82,6 +92,7 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
                         ("DETAIL", "detail"),
                         ("LOCATION", "location"),
                         ("REJECTED", "rejected_at"),
+                        ("OPEN", "open"),
                     ];
                     ctx.out.list(&rows, &columns, "no dead letters")
                 }
@@ -114,16 +125,19 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             if done.skipped > 0 {
                 ctx.out.remark(&format!("{} records cannot be replayed: only their head was kept", done.skipped));
             }
+            if done.mended > 0 {
+                ctx.out.remark(&format!("{} records are left out: an earlier replay has checked them", done.mended));
+            }
             if follow && !done.runs.is_empty() {
                 return progress::follow(ctx, &admin, &tenant, done.runs.iter().map(|r| r.id.clone()).collect()).await;
             }
             let runs: Vec<Value> = done.runs.iter().map(views::run).collect();
             let ids: Vec<_> = done.runs.iter().map(|r| r.id.as_str()).collect();
             let said = match ids.len() {
-                0 => "no dead letters to replay".to_owned(),
+                0 => "no open dead letters to replay".to_owned(),
                 _ => format!("replaying {} records in {}", done.records, ids.join(", ")),
             };
-            ctx.out.said(&said, &json!({ "records": done.records, "skipped": done.skipped, "runs": runs }))
+            ctx.out.said(&said, &json!({ "records": done.records, "skipped": done.skipped, "mended": done.mended, "runs": runs }))
         }
     }
 }

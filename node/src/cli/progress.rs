@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use indicatif::{HumanBytes, HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lakewright_proto::admin::{FollowRunRequest, GetRunRequest, RunProgress, RunStatus};
 use lakewright_proto::{Error, ErrorCode};
+use serde_json::Value;
 
 use super::client::{explain, Admin};
 use super::output::Format;
@@ -21,9 +22,14 @@ pub(super) async fn follow(ctx: &Context, admin: &Admin, tenant: &str, ids: Vec<
         runs.push(admin.clone().get_run(GetRunRequest { tenant: tenant.to_owned(), id }).await.map_err(|s| explain(&s))?.into_inner());
     }
     if ctx.out.format() == Format::Json {
-        ctx.out.json(&runs.iter().map(views::run).collect())?;
+        ctx.out.json(&runs.iter().zip(&ended).map(|(r, p)| with_alerts(views::run(r), p)).collect())?;
     } else {
         runs.iter().try_for_each(|r| run::show(ctx, r))?;
+        let alerts = alerts_of(&ended);
+        if !alerts.is_empty() {
+            ctx.out.remark(&format!("\n{} alerts were raised; see also `lakewright quality alerts`", alerts.len()));
+            ctx.out.list(&alerts, super::quality::ALERT_COLUMNS, "")?;
+        }
     }
     match ended.iter().find(|p| p.status() != RunStatus::Succeeded) {
         None => Ok(()),
@@ -39,6 +45,22 @@ pub(super) async fn follow(ctx: &Context, admin: &Admin, tenant: &str, ids: Vec<
             ))
         }
     }
+}
+
+fn with_alerts(mut run: Value, end: &RunProgress) -> Value {
+    run["alerts"] = end.alerts.iter().map(views::alert).collect();
+    run
+}
+
+/// What the ends of runs tell, each once: runs of one connector share its alerts.
+pub(super) fn alerts_of(ended: &[RunProgress]) -> Vec<Value> {
+    let mut out: Vec<Value> = Vec::new();
+    for alert in ended.iter().flat_map(|p| &p.alerts).map(views::alert) {
+        if !out.contains(&alert) {
+            out.push(alert);
+        }
+    }
+    out
 }
 
 async fn follow_one(admin: &Admin, tenant: &str, id: &str, bars: &MultiProgress) -> Result<RunProgress, Error> {

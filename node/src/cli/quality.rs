@@ -1,13 +1,17 @@
 //! `lakewright quality`.
 
 use clap::{Args, Subcommand};
-use lakewright_proto::admin::{ListQualityResultsRequest, ListQualityScoresRequest};
+use lakewright_proto::admin::{ListAlertsRequest, ListQualityResultsRequest, ListQualityScoresRequest};
 use lakewright_proto::Error;
 
 use super::args::LimitArgs;
 use super::client::pages;
 use super::near::{explain_near, What};
+use super::output::Column;
 use super::{views, Context};
+
+/// Alerts as lists show them.
+pub(super) const ALERT_COLUMNS: &[Column] = &[("AT", "at"), ("KIND", "kind"), ("SUBJECT", "subject"), ("MESSAGE", "message")];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Cmd {
@@ -20,6 +24,20 @@ pub(super) enum Cmd {
         /// Only records with a failed rule or a warning.
         #[arg(long)]
         failed: bool,
+    },
+    /// What people should look at, newest first: stale tables, unusual runs, broken connectors.
+    Alerts {
+        /// Only of this kind: freshness, anomaly_volume, connector_broken, ...
+        #[arg(long, default_value = "", hide_default_value = true)]
+        kind: String,
+        /// Only of this connector.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        connector: String,
+        /// Only of this run.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        run: String,
+        #[command(flatten)]
+        limit: LimitArgs,
     },
 }
 
@@ -86,6 +104,25 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
                         ("CHECKED", "checked_at"),
                     ];
                     return ctx.out.list(&rows, &columns, "no results");
+                }
+                Err(status) => status,
+            }
+        }
+        Cmd::Alerts { kind, connector, run, limit } => {
+            let request = pages!(
+                admin,
+                limit.limit,
+                list_alerts,
+                ListAlertsRequest { tenant: tenant, kind: kind, connector: connector, run_id: run },
+                alerts
+            );
+            match request {
+                Ok(found) => {
+                    let rows: Vec<_> = found.iter().map(views::alert).collect();
+                    return ctx.out.list(&rows, ALERT_COLUMNS, "no alerts");
+                }
+                Err(status) if !connector.is_empty() => {
+                    return Err(explain_near(&admin, What::Connector, &tenant, &connector, status).await)
                 }
                 Err(status) => status,
             }

@@ -58,7 +58,8 @@ fn the_documented_commands_are_understood() {
         "table verify --tenant acme silver.opportunity",
         "quality scores --tenant acme --entity opportunity",
         "quality results --tenant acme --failed",
-        "deadletter list --tenant acme --reason schema",
+        "quality alerts --tenant acme --kind freshness --connector opps -o json",
+        "deadletter list --tenant acme --reason schema --open",
         "deadletter show --tenant acme 3/17 --raw",
         "deadletter replay --tenant acme 3/17 3/18 --follow",
         "lineage walk --tenant acme silver.opportunity",
@@ -74,6 +75,13 @@ fn wrong_words_are_refused_with_a_reason() {
     assert!(refused(&["tenant", "crate"]).contains("create"));
     assert!(refused(&["connector", "create", "--name", "x", "--kind", "files", "--config", "{"]).contains("not JSON"));
     assert!(refused(&["connector", "create", "--name", "x", "--kind", "files", "--config", "@/nowhere.json"]).contains("cannot be read"));
+    for flawed in [r#"{"secret_access_key":"hunter2","#, r#"{"a": hunter2}"#, "hunter2", r#"["hunter2"]"#] {
+        for command in [&["connector", "create", "--name", "x", "--kind", "files"][..], &["connector", "update", "x"][..]] {
+            let said = refused(&[command, &["--config", flawed][..]].concat());
+            assert!(said.contains("--config: the configuration is not") && !said.contains("hunter2"), "{said}");
+            assert!(said.contains("line 1 column") || said.contains("a JSON object"), "{said}");
+        }
+    }
     assert!(refused(&["deadletter", "show", "17"]).contains("SHARD/OFFSET"));
     assert!(refused(&["lineage", "walk"]).contains("required"));
     assert!(refused(&["token", "create", "--ttl", "90"]).contains("not a duration"));
@@ -204,6 +212,17 @@ fn progress_tells_records_bytes_and_rate() {
         progress::sentence(&p(101, 1000), (1000.0, 1_048_576.0)),
         "1,000 records, 1000.00 KiB, 1,000/s, 1.00 MiB/s, running, 2 rejected"
     );
+}
+
+#[test]
+fn alerts_of_followed_runs_are_told_once() {
+    let alert = |subject: &str| api::Alert { kind: "connector_broken".into(), subject: subject.into(), ..Default::default() };
+    let ended = [
+        api::RunProgress { alerts: vec![alert("a"), alert("b")], ..Default::default() },
+        api::RunProgress { alerts: vec![alert("a")], ..Default::default() },
+    ];
+    let told: Vec<_> = progress::alerts_of(&ended).iter().map(|a| a["subject"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, ["a", "b"]);
 }
 
 #[test]

@@ -153,11 +153,18 @@ pub(super) fn quality_result(q: &api::QualityResult) -> Value {
     })
 }
 
+pub(super) fn alert(a: &api::Alert) -> Value {
+    json!({
+        "at": time(&a.at), "kind": a.kind, "subject": a.subject, "message": a.message, "connector_id": text(&a.connector_id),
+        "run_id": text(&a.run_id),
+    })
+}
+
 pub(super) fn dead_letter(d: &api::DeadLetter) -> Value {
     json!({
         "address": d.address, "entity": text(&d.entity), "reason": d.reason, "detail": d.detail, "rule": text(&d.rule), "location": text(&d.location),
         "source_key": text(&d.source_key), "payload_bytes": d.payload_bytes, "payload_sha256": text(&d.payload_sha256), "pack": d.pack,
-        "rejected_at": time(&d.rejected_at), "ingestion_run_id": d.ingestion_run_id, "connector_id": d.connector_id, "tenant_id": d.tenant_id,
+        "rejected_at": time(&d.rejected_at), "open": d.open, "ingestion_run_id": d.ingestion_run_id, "connector_id": d.connector_id, "tenant_id": d.tenant_id,
     })
 }
 

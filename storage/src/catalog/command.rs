@@ -77,6 +77,9 @@ pub struct CommitBronze {
     pub counts: StreamCounts,
     /// The same per Silver table.
     pub entities: Vec<(TableId, EntityCounts)>,
+    /// What the accepted records look like, per Silver table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<(TableId, EntityProfile)>,
     /// The pack version that checked it.
     pub pack: String,
     /// A column of each row, microseconds since 1970.
@@ -266,6 +269,9 @@ pub enum Command {
         status: RunStatus,
         /// Why it failed.
         error: Option<String>,
+        /// Its connector is given up with it, in one step: nobody sees the one without the other.
+        #[serde(default)]
+        breaks: bool,
     },
     /// Takes a shard: everybody else's writes to it are refused from now on.
     ClaimShard {

@@ -99,6 +99,10 @@ spaces! {
     Runs = 0x32 "runs": (TenantId, RunId) => Run;
     /// The run that is open for a connector's stream.
     OpenRuns = 0x33 "open_runs": (TenantId, ConnectorId, String) => RunId;
+    /// What an open run's records look like, by entity.
+    RunProfiles = 0x34 "run_profiles": (TenantId, RunId, String) => EntityProfile;
+    /// What the last runs of a connector brought, by entity.
+    Histories = 0x35 "histories": (TenantId, ConnectorId, String) => History;
     /// Tables by layer and name.
     Tables = 0x40 "tables": (TenantId, Layer, String) => Table;
     /// Table id to where it stands.
@@ -123,6 +127,10 @@ spaces! {
     Offsets = 0x52 "offsets": (ShardId, u64) => CommitSeq;
     /// Silver commits by the watermark they reached: the lineage edge from a commit to a range of commits.
     SilverCommits = 0x53 "silver_commits": (TableId, u32, CommitSeq) => SilverCommit;
+    /// Commits of replayed dead letters, per shard.
+    Replays = 0x55 "replays": (ShardId, CommitSeq) => ();
+    /// What came last for each Silver table, by the table's name.
+    Arrivals = 0x54 "arrivals": (TenantId, String) => Arrival;
     /// First answers by command id.
     Answers = 0x70 "answers": CommandId => Answer;
     /// Answers by the time they may be forgotten.
@@ -131,6 +139,10 @@ spaces! {
     Audit = 0x80 "audit": u64 => AuditEntry;
     /// Alerts, by catalog time.
     Alerts = 0x81 "alerts": (TenantId, u64) => Alert;
+    /// How many alerts a tenant has.
+    AlertCounts = 0x82 "alert_counts": TenantId => u64;
+    /// Conditions that were raised and have not ended, by kind and subject: since when.
+    Conditions = 0x83 "conditions": (TenantId, String, String) => i64;
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, RecordAddress, TableId, TenantId};
+use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, RecordAddress, RunId, ShardId, TableId, TenantId};
 
 use super::keyspace::*;
 use super::records::*;
@@ -166,6 +166,19 @@ impl View<'_> {
     /// A Bronze commit.
     pub fn bronze_commit(&self, seq: CommitSeq) -> Result<BronzeCommit> {
         self.get::<BronzeCommits>(&seq)?.ok_or_else(|| missing(format!("Bronze commit {seq}")))
+    }
+
+    /// The run that checked a record last, for each record of a shard that was replayed.
+    pub fn last_replays(&self, shard: ShardId) -> Result<HashMap<u64, RunId>> {
+        let mut last = HashMap::new();
+        // Ascending: later replays overwrite earlier ones.
+        for ((_, seq), ()) in self.scan::<Replays>(&shard)? {
+            let commit = self.bronze_commit(seq)?;
+            if let BronzeSource::Replay { offsets } = commit.source {
+                last.extend(offsets.into_iter().map(|offset| (offset, commit.run)));
+            }
+        }
+        Ok(last)
     }
 
     /// The commit that brought a record.

@@ -1,6 +1,8 @@
 //! The state machine without any Raft: properties of `apply`, snapshots, reopening.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod alerts;
+mod anomalies;
 mod budget;
 mod commits;
 mod compat;

@@ -116,6 +116,8 @@ pub struct FieldDef {
     pub payload: bool,
     /// It tells of persons.
     pub pii: bool,
+    /// It has few values (`type: enum`): a new one is news.
+    pub enumerated: bool,
     /// For people.
     pub description: String,
 }
@@ -156,7 +158,7 @@ pub enum RuleKind {
     Format,
     /// Warn.
     Business,
-    /// Alert, by the scheduler.
+    /// Alert, by the watch over all tables.
     Freshness,
 }
 

@@ -54,6 +54,7 @@ impl Check<'_> {
             on_error,
             payload: f.payload,
             pii: f.pii,
+            enumerated: f.kind == "enum",
             description: f.description.clone().unwrap_or_default(),
         })
     }

@@ -130,7 +130,7 @@ impl SystemTable {
                 ("written_at", Time),
             ],
             Self::Lineage => rows::LINEAGE_COLUMNS,
-            Self::Alerts => &[("at", Time), ("kind", Text), ("subject", Text), ("message", Text)],
+            Self::Alerts => &[("at", Time), ("kind", Text), ("subject", Text), ("message", Text), ("connector_id", Text), ("run_id", Text)],
             Self::Audit => &[("at", Time), ("principal", Text), ("action", Text), ("done", Flag), ("refused", Text), ("command_id", Text)],
             Self::Nodes => &[("node", Number), ("version", Text), ("flight_address", Text), ("catalog_version", Number)],
         }

@@ -288,7 +288,8 @@ pub(super) fn alerts(s: &Scope) -> Rows {
     let mut all = s.catalog.view().scan::<Alerts>(&s.tenant)?;
     all.reverse();
     all.truncate(NEWEST);
-    Ok(all.into_iter().map(|(_, a)| vec![number(a.at), text(a.kind), text(a.subject), text(a.message)]).collect())
+    let row = |a: Alert| vec![number(a.at), text(a.kind), text(a.subject), text(a.message), maybe(a.connector), maybe(a.run)];
+    Ok(all.into_iter().map(|(_, a)| row(a)).collect())
 }
 
 pub(super) fn audit(s: &Scope) -> Rows {

@@ -174,7 +174,9 @@ impl FilesConfig {
         for (k, v) in map.iter().filter(|(k, _)| KEYS.contains(&k.as_str())) {
             let one = Value::Object([(k.clone(), v.clone())].into_iter().collect());
             if let Err(e) = serde_json::from_value::<Self>(one) {
-                faults.push(format!("{k}: {e}"));
+                // What stands in place of a key may be one.
+                let secret = matches!(k.as_str(), "access_key_id" | "secret_access_key");
+                faults.push(if secret { format!("{k}: is not a text") } else { format!("{k}: {e}") });
             }
         }
         if !faults.is_empty() {

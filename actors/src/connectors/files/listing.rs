@@ -64,6 +64,11 @@ pub fn found(name: String, m: &fs::Metadata) -> Found {
     Found { name, size: m.len(), time: micros(m.ctime(), m.ctime_nsec()), modified, id: format!("{:x}", m.ino()) }
 }
 
+/// The whole path: a relative one is seen from the node's directory, not from where a person reads of it.
+fn full(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 impl Listing {
     /// Opens the root. Call it within a runtime.
     pub fn open(config: &FilesConfig) -> Result<Self, SourceError> {
@@ -108,7 +113,7 @@ impl Listing {
                 _ => format!("cannot be read: {e}"),
             };
             SourceError::Retry {
-                message: format!("{} {why}; reading goes on from the same position when it is back", what.display()),
+                message: format!("{} {why}; reading goes on from the same position when it is back", full(what).display()),
                 after: None,
             }
         };

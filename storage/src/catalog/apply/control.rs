@@ -1,6 +1,6 @@
 //! Cluster, tenants, users, tokens, connectors.
 
-use lakewright_proto::{ConnectorId, ErrorCode, TenantId, TokenId};
+use lakewright_proto::{ConnectorId, ErrorCode, RunId, TenantId, TokenId};
 
 use super::super::command::{Command, Reply, TableSpec};
 use super::super::keyspace::*;
@@ -154,6 +154,9 @@ fn put_secrets(tx: &mut Tx<'_>, connector: &Connector, secrets: &[(String, Seale
 pub(super) fn set_connector_status(tx: &mut Tx<'_>, tenant: TenantId, id: ConnectorId, status: &ConnectorStatus) -> Done {
     let key = (tenant, id);
     let mut connector = tx.need::<Connectors>(&key, || format!("connector {id}"))?;
+    if let ConnectorStatus::Broken { reason, .. } = status {
+        super::alerts::connector_broken(tx, &connector, None, reason)?;
+    }
     connector.status = match status {
         ConnectorStatus::Broken { reason, .. } => ConnectorStatus::Broken { reason: reason.clone(), since: tx.now },
         other => other.clone(),
@@ -162,14 +165,15 @@ pub(super) fn set_connector_status(tx: &mut Tx<'_>, tenant: TenantId, id: Connec
     Ok(Reply::Done)
 }
 
-pub(super) fn raise_alert(tx: &mut Tx<'_>, alert: &Alert) -> Done {
-    let mut at = tx.now as u64;
-    // One command may raise several for a tenant: none may hide another.
-    while tx.get::<Alerts>(&(alert.tenant, at))?.is_some() {
-        at += 1;
-    }
-    tx.put::<Alerts>(&(alert.tenant, at), &Alert { at: tx.now, ..alert.clone() })?;
-    Ok(Reply::Done)
+/// Gives up the connector of a run that failed.
+pub(super) fn break_connector(tx: &mut Tx<'_>, tenant: TenantId, run: RunId, reason: &str) -> Result<(), ApplyError> {
+    let run = tx.need::<Runs>(&(tenant, run), || format!("run {run}"))?;
+    let key = (tenant, run.connector_id);
+    let mut connector = tx.need::<Connectors>(&key, || format!("connector {}", run.connector_id))?;
+    super::alerts::connector_broken(tx, &connector, Some(run.id), reason)?;
+    connector.status = ConnectorStatus::Broken { reason: reason.to_owned(), since: tx.now };
+    tx.put::<Connectors>(&key, &connector)?;
+    Ok(())
 }
 
 /// An id that stands for something already never comes to stand for something else.

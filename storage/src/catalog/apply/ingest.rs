@@ -80,6 +80,11 @@ pub(super) fn commit_bronze(tx: &mut Tx<'_>, c: &CommitBronze) -> Done {
             position: c.position.clone(),
         };
         let seq = record(tx, &shard, c.run, &c.pack, c.ingested_at, &c.counts, &c.entities, source)?;
+        let run = tx.need::<Runs>(&(shard.tenant_id, c.run), || format!("run {}", c.run))?;
+        for (table, profile) in &c.profiles {
+            let silver = table_by_id(tx, *table)?;
+            super::anomalies::gather(tx, &run, &silver.subject, profile)?;
+        }
         let mut bronze = table_by_id(tx, shard.bronze_table)?;
         let mut first = c.first_offset;
         for file in &c.files {
@@ -109,6 +114,7 @@ pub(super) fn commit_replay(tx: &mut Tx<'_>, c: &CommitReplay) -> Done {
     }
     let source = BronzeSource::Replay { offsets: c.offsets.clone() };
     let seq = record(tx, &shard, c.run, &c.pack, c.ingested_at, &c.counts, &c.entities, source)?;
+    tx.put::<Replays>(&(shard.id, seq), &())?;
     add_system_files(tx, shard.tenant_id, seq, &c.quality, &c.dead_letters)?;
     Ok(Reply::Bronze(seq))
 }
@@ -157,6 +163,10 @@ fn record(
         ledger.checked.flagged += checked.flagged;
         ledger.checked.warned += checked.warned;
         tx.put::<Queue>(&(*table, seq), &())?;
+        if checked.accepted > 0 && matches!(source, BronzeSource::Read { .. }) {
+            let now = tx.now;
+            tx.put::<Arrivals>(&(silver.tenant_id, silver.name.clone()), &Arrival { seq, at: now })?;
+        }
         feeds.push(*table);
         if !run.feeds.contains(table) {
             run.feeds.push(*table);

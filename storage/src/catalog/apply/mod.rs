@@ -1,6 +1,8 @@
 //! The one deterministic `apply`: state + entry -> state + answers. It reads no clock, no
 //! randomness, no disk but the state.
 
+mod alerts;
+mod anomalies;
 mod control;
 mod fold;
 mod ingest;
@@ -117,7 +119,13 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::PutPack(p) => tables::put_pack(tx, p),
         Command::PinPack { tenant, hash, tables } => tables::pin_pack(tx, *tenant, hash, tables),
         Command::StartRun { .. } => runs::start(tx, command),
-        Command::FinishRun { tenant, run, status, error } => runs::finish(tx, *tenant, *run, *status, error.as_deref()),
+        Command::FinishRun { tenant, run, status, error, breaks } => {
+            runs::finish(tx, *tenant, *run, *status, error.as_deref())?;
+            if *breaks {
+                control::break_connector(tx, *tenant, *run, error.as_deref().unwrap_or_default())?;
+            }
+            Ok(Reply::Done)
+        }
         Command::ClaimShard { shard, node } => ingest::claim_shard(tx, *shard, *node),
         Command::ClaimBucket { table, bucket, node } => silver::claim_bucket(tx, *table, *bucket, *node),
         Command::EndShard { shard, epoch } => ingest::end_shard(tx, *shard, *epoch),
@@ -127,7 +135,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::CommitCompaction(c) => silver::commit_compaction(tx, c),
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
         Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
-        Command::RaiseAlert(alert) => control::raise_alert(tx, alert),
+        Command::RaiseAlert(alert) => alerts::raise(tx, alert),
     }
 }
 

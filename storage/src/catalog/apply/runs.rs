@@ -102,7 +102,7 @@ fn new_shard(id: ShardId, tenant: TenantId, connector: ConnectorId, stream: &str
     }
 }
 
-pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunStatus, error: Option<&str>) -> Result<Reply, ApplyError> {
+pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunStatus, error: Option<&str>) -> Result<(), ApplyError> {
     let key = (tenant, id);
     let mut run = tx.need::<Runs>(&key, || format!("run {id}"))?;
     if run.is_over() {
@@ -114,6 +114,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunSt
     run.status = status;
     run.error = error.map(str::to_owned);
     if status != RunStatus::Settling {
+        super::anomalies::forget(tx, tenant, id)?;
         run.ended_at = Some(tx.now);
     }
     let open_key = (tenant, run.connector_id, run.entity.clone());
@@ -121,8 +122,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunSt
         tx.remove::<OpenRuns>(&open_key);
     }
     tx.put::<Runs>(&key, &run)?;
-    try_seal(tx, tenant, id)?;
-    Ok(Reply::Done)
+    try_seal(tx, tenant, id)
 }
 
 /// After a Silver commit: seals the runs that it completed.
@@ -158,9 +158,10 @@ fn try_seal(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<(), ApplyErr
             "run {id} read {} records and accounts for {} accepted, {} rejected, {} unmapped; ledger {:?}",
             run.counts.read, run.counts.accepted, run.counts.rejected, run.counts.unmapped, run.ledger
         );
-        let alert = Alert { at: tx.now, tenant, kind: "ledger_residue".into(), subject: id.to_string(), message };
-        super::control::raise_alert(tx, &alert)?;
+        let about = Alert::new(tenant, "ledger_residue", id.to_string(), message);
+        super::alerts::raise(tx, &Alert { run: Some(id), connector: Some(run.connector_id), ..about })?;
     }
+    super::anomalies::compare(tx, &run)?;
     tx.put::<Runs>(&(tenant, id), &run)?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lakewright_proto::{ClusterId, CommandId, Error, TenantId};
+use lakewright_proto::{ClusterId, CommandId, ConnectorId, Error, RunId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// The cluster's identity and counters.
@@ -105,12 +105,25 @@ pub struct Alert {
     pub at: i64,
     /// The tenant.
     pub tenant: TenantId,
-    /// A stable word: `ledger_residue`, `source_notice`, `freshness`.
+    /// A stable word: `ledger_residue`, `freshness`, `connector_broken`, `anomaly_volume`, or a source's own.
     pub kind: String,
-    /// What it is about: a run, a connector, an entity.
+    /// What it is about: a run, a connector, a table.
     pub subject: String,
     /// What happened and what to do.
     pub message: String,
+    /// The run that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// The connector that it is about, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorId>,
+}
+
+impl Alert {
+    /// An alert about no run and no connector; the catalog gives it its time.
+    pub fn new(tenant: TenantId, kind: impl Into<String>, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { at: 0, tenant, kind: kind.into(), subject: subject.into(), message: message.into(), run: None, connector: None }
+    }
 }
 
 /// Byte strings as MessagePack binary, not as arrays of numbers.

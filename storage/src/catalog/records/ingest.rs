@@ -210,6 +210,15 @@ pub struct BronzeCommit {
     pub committed_at: i64,
 }
 
+/// When accepted records of the source last came for a Silver table; replayed dead letters are not news of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The Bronze commit that brought them.
+    pub seq: CommitSeq,
+    /// When it was applied, microseconds since 1970, catalog time.
+    pub at: i64,
+}
+
 /// A Silver commit: which Bronze commits went into which files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilverCommit {

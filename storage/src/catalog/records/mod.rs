@@ -4,10 +4,14 @@
 mod cluster;
 mod control;
 mod ingest;
+mod profile;
 mod tables;
 
 pub(crate) use cluster::serde_bytes_vec as bytes;
 pub use cluster::{Alert, Answer, AuditEntry, ClusterRecord, RingKey, SealedSecret};
 pub use control::{Connector, ConnectorStatus, Pack, PackFile, Role, Status, Tenant, Token, User};
-pub use ingest::{BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit};
+pub use ingest::{
+    Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit,
+};
+pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
 pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, Table, TableName};

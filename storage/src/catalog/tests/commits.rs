@@ -256,6 +256,10 @@ fn a_replay_is_a_new_run_over_old_addresses() {
     assert_eq!(w.run(replay).status, RunStatus::Succeeded);
     assert_eq!(w.run(run), sealed);
     invariants::check_all(&w.store.view()).unwrap();
+    let (again, _) = w.start(Some(run));
+    w.done(commit(again, vec![7, 9]));
+    let last = w.store.view().last_replays(shard).unwrap();
+    assert_eq!(last, [(3, replay), (7, again), (9, again)].into(), "the last check of a record is the last replay that had it");
 }
 
 #[test]
@@ -301,7 +305,7 @@ fn catalog_time_only_grows() {
     let mut last = w.store.clock().unwrap();
     for step in [5_000i64, -1_000_000_000, 0, 7] {
         w.now += step;
-        w.done(Command::RaiseAlert(Alert { at: 0, tenant: tenant(), kind: "k".into(), subject: "s".into(), message: "m".into() }));
+        w.done(Command::RaiseAlert(Alert::new(tenant(), "k", "s", "m")));
         let next = w.store.clock().unwrap();
         assert!(next.0 > last.0 && next.1 > last.1);
         last = next;

@@ -46,10 +46,29 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
     m.delta.deletion_vectors =
         vec![DeletionVectorRef { data_file: first, version: 1, path, size: 1, offset: 0, length: 1, cardinality: 1 }];
     w.done(Command::CommitSilver(m));
-    let c = w.bronze(shard, epoch, run, 13, 1, 0);
+    w.finish(run, RunStatus::Settling);
+    let (run, shard) = w.start_run();
+    let epoch = w.claim(shard);
+    let mut c = w.bronze(shard, epoch, run, 13, 1, 0);
+    let values = Distinct { seen: ["won".to_owned()].into(), many: false };
+    c.profiles =
+        vec![(silver(), EntityProfile { rows: 1, nulls: [("c".to_owned(), 1)].into(), values: [("e".to_owned(), values)].into() })];
     w.done(Command::CommitBronze(c));
-    let alert = Alert { at: 0, tenant: tenant(), kind: "k".into(), subject: "s".into(), message: "m".into() };
+    let (replay, _) = w.start(Some(run));
+    w.done(Command::CommitReplay(CommitReplay {
+        shard,
+        run: replay,
+        offsets: vec![1, 2],
+        quality: vec![],
+        dead_letters: vec![],
+        counts: StreamCounts { read: 2, accepted: 2, ..Default::default() },
+        entities: vec![(silver(), EntityCounts { accepted: 2, ..Default::default() })],
+        pack: "p1".into(),
+        ingested_at: 1,
+    }));
+    let alert = Alert::new(tenant(), "k", "s", "m");
     w.done(Command::RaiseAlert(alert));
+    w.done(Command::RaiseAlert(Alert::new(tenant(), "freshness", "thing", "m")));
     let entries: Vec<FileEntry> = w.store.view().scan::<Files>(&bronze()).unwrap().into_iter().map(|(_, f)| f).take(1).collect();
     let path = format!("_lakewright/manifests/tenant_id={}/m", tenant());
     let (manifest, bytes) = manifests::encode(FileId(id(0x77)), path, bronze(), 0, &entries).unwrap();
@@ -60,7 +79,7 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
 
 /// Commands that `everything` does not need.
 fn further_commands() -> Vec<Command> {
-    let (t, c, run) = (tenant(), connector(), RunId(id(1)));
+    let (t, c) = (tenant(), connector());
     let user = |w: Command| match w {
         Command::InitCluster { admin, token, .. } => (admin, token),
         _ => unreachable!(),
@@ -77,19 +96,7 @@ fn further_commands() -> Vec<Command> {
         Command::UpdateConnector { connector: a_connector(), secrets: vec![("f".into(), secret())] },
         Command::SetConnectorStatus { tenant: t, connector: c, status: ConnectorStatus::Broken { reason: "r".into(), since: 1 } },
         Command::ResetStream { tenant: t, connector: c, stream: "s".into() },
-        Command::FinishRun { tenant: t, run, status: RunStatus::Failed, error: Some("e".into()) },
         Command::EndShard { shard: ShardId(1), epoch: ShardEpoch(2) },
-        Command::CommitReplay(CommitReplay {
-            shard: ShardId(1),
-            run,
-            offsets: vec![1, 2],
-            quality: vec![],
-            dead_letters: vec![],
-            counts: StreamCounts::default(),
-            entities: vec![(silver(), EntityCounts::default())],
-            pack: "p1".into(),
-            ingested_at: 1,
-        }),
         Command::CommitCompaction(CommitCompaction {
             table: silver(),
             bucket: 0,
@@ -160,8 +167,8 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("command", _)) => encode_command(&decode_value::<Envelope>(name, bytes).unwrap()).unwrap(),
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
-            Shards, SourceShards, Runs, OpenRuns, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, SilverCommits, Answers, AnswerExpiry, Audit, Alerts),
+            Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
+            BronzeCommits, Queue, Offsets, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
         _ => panic!("{name} is not known"),
     }
 }

@@ -47,7 +47,7 @@ fn command(w: &mut World, step: &Step, run: &mut Option<RunId>, epochs: &[(Shard
         }
         Step::Finish(n) => {
             let status = [RunStatus::Settling, RunStatus::Failed, RunStatus::Cancelled][*n as usize];
-            Command::FinishRun { tenant: tenant(), run: run.take()?, status, error: None }
+            Command::FinishRun { tenant: tenant(), run: run.take()?, status, error: None, breaks: false }
         }
         Step::Claim(second) => Command::ClaimShard { shard: epochs.get(usize::from(*second))?.0, node: NodeId(1) },
         Step::ClaimBucket => Command::ClaimBucket { table: silver(), bucket: 0, node: NodeId(1) },

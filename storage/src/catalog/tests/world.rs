@@ -146,6 +146,7 @@ impl World {
             position: SourcePosition(format!("at {}", first + count)),
             counts: StreamCounts { read: count, accepted, rejected, bytes: count * 10, ..Default::default() },
             entities: if count == 0 { vec![] } else { vec![(silver(), EntityCounts { accepted, rejected, ..Default::default() })] },
+            profiles: vec![],
             pack: "p1".into(),
             ingested_at: self.now,
         }
@@ -175,7 +176,7 @@ impl World {
     }
 
     pub fn finish(&mut self, run: RunId, status: RunStatus) {
-        self.done(Command::FinishRun { tenant: tenant(), run, status, error: None });
+        self.done(Command::FinishRun { tenant: tenant(), run, status, error: None, breaks: false });
     }
 }
 

@@ -227,6 +227,7 @@ impl Lake {
             position: SourcePosition(format!("p{}", t.next_offset + rows)),
             counts,
             entities: vec![(t.silver, entity)],
+            profiles: vec![],
             pack: format!("hash-{}", t.slug),
             ingested_at: now(),
         };

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::connectors::files::batch::BatchBuilder;
+use crate::connectors::files::config::FilesConfig;
 use crate::connectors::files::framer::{Framer, Pull};
 use crate::connectors::files::listing::Found;
 use crate::connectors::files::position::{Entry, Position};
@@ -31,6 +32,12 @@ fn patterns() {
         }
     }
     assert!(glob::compile("{a").is_err() && glob::compile("[a").is_err());
+}
+
+#[test]
+fn a_fault_of_a_secret_does_not_show_it() {
+    let faults = FilesConfig::parse(&json!({"url": "s3://b/p", "secret_access_key": 918273, "access_key_id": ["918273"]})).unwrap_err();
+    assert_eq!(faults, ["access_key_id: is not a text", "secret_access_key: is not a text"]);
 }
 
 fn file(name: &str, time: i64) -> Found {
