@@ -16,6 +16,7 @@ pub mod connectors;
 pub mod credit;
 pub mod error;
 pub mod exchange;
+pub mod folder;
 pub mod merge;
 pub mod metrics;
 pub mod offload;
@@ -32,3 +33,6 @@ pub mod silver_context;
 pub mod supervise;
 pub mod sweeper;
 pub mod tenant;
+
+#[cfg(test)]
+mod fixture;

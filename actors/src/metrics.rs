@@ -33,6 +33,9 @@ pub const TENANT_CREDIT: &str = "lakewright_tenant_credit_in_use_bytes";
 /// Bronze commits that Silver has still to consume.
 pub const LAG: &str = "lakewright_silver_lag_commits";
 
+/// File entries moved from the catalog into manifests.
+pub const FOLDED: &str = "lakewright_folded_files_total";
+
 /// Names rather than ids: they are what people write in queries and alerts. The id where the name is gone.
 fn tenant(services: &Services, id: TenantId) -> Label {
     let found = services.catalog.view().get::<Tenants>(&id).ok().flatten();
@@ -108,4 +111,8 @@ pub(crate) fn tenant_credit(services: &Services, of: TenantId) {
 pub(crate) fn lag(services: &Services, table: &Table, commits: usize) {
     gauge!(LAG, of_table(services, table)).set(commits as f64);
     tenant_credit(services, table.tenant_id);
+}
+
+pub(crate) fn folded(services: &Services, of: TenantId, files: u64) {
+    counter!(FOLDED, vec![tenant(services, of)]).increment(files);
 }

@@ -42,6 +42,8 @@ metrics! {
     MERGE_SECONDS = "lakewright_merge_seconds" Histogram;
     /// Commits to Silver. Labels: tenant, table.
     SILVER_COMMITS = "lakewright_silver_commits_total" Counter;
+    /// File entries moved from the catalog into manifests in the object store. Labels: tenant.
+    FOLDED_FILES = "lakewright_folded_files_total" Counter;
     /// Bronze commits that wait for a Silver table. Labels: tenant, table.
     SILVER_LAG_COMMITS = "lakewright_silver_lag_commits" Gauge;
     /// Fetched bytes that wait for their commit, on this node.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::keyspace::{Files, Tables};
-use super::reads::{BronzeLookup, TableSnapshot};
+use super::reads::{BronzeLookup, SilverFile, TableSnapshot};
 use super::records::{FileEntry, FileRange, Manifest};
 use super::view::{Read, View};
 use crate::error::{Result, StorageError};
@@ -142,6 +142,17 @@ impl TableSnapshot {
             out.extend(entries.iter().filter(|e| e.is_live_at(self.version)).cloned());
         }
         Ok(out)
+    }
+}
+
+impl TableSnapshot {
+    /// The snapshot with every one of its files in `files`.
+    pub async fn with_folded(mut self, store: &dyn ObjectStore, cache: &ManifestCache) -> Result<Self> {
+        let folded = self.resolve_files(store, cache).await?;
+        self.manifests.clear();
+        // Append-only tables alone are folded: none of their files has a deletion vector.
+        self.files.extend(folded.into_iter().map(|e| SilverFile { file: e.file, vector: None }));
+        Ok(self)
     }
 }
 

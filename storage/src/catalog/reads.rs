@@ -179,17 +179,7 @@ impl View<'_> {
         }
     }
 
-    /// The Bronze files with offsets `[first, first + count)` of a shard, in offset order.
-    /// Fails where some were folded into a manifest: see [`View::bronze_lookup`].
-    pub fn bronze_files(&self, shard: &Shard, first: u64, count: u64) -> Result<Vec<FileEntry>> {
-        let lookup = self.bronze_lookup(shard, first, count)?;
-        match lookup.folded.first() {
-            Some(id) => Err(missing(format!("Bronze file {id}, which a manifest may name,"))),
-            None => Ok(lookup.found),
-        }
-    }
-
-    /// The same with what is needed to find folded files; resolve it without the view.
+    /// The way to the Bronze files with offsets `[first, first + count)` of a shard: resolve it without the view.
     pub fn bronze_lookup(&self, shard: &Shard, first: u64, count: u64) -> Result<BronzeLookup> {
         let end = first.saturating_add(count);
         let mut lookup = BronzeLookup { first, count, ..BronzeLookup::default() };

@@ -9,7 +9,7 @@ use super::super::manifests::{encode_entries, MAX_FOLD};
 use super::super::records::*;
 use super::super::tx::{refuse, ApplyError, Tx};
 use super::super::view::Read;
-use super::tables::table_by_id;
+use super::tables::{check_age, table_by_id};
 
 /// The entries must be live and as the manifest has them: readers of every version see what they saw.
 pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Manifest, files: &[FileId]) -> Result<Reply, ApplyError> {
@@ -20,6 +20,7 @@ pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Mani
     if (manifest.table, manifest.bucket) != (table, bucket) || !manifest.path.contains(&format!("tenant_id={}/", t.tenant_id)) {
         return refuse(ErrorCode::InvalidArgument, format!("manifest {} is not one of table {}", manifest.path, t.name));
     }
+    check_age(tx, &manifest.path)?;
     if files.is_empty() || files.len() > MAX_FOLD {
         return refuse(ErrorCode::InvalidArgument, format!("a manifest takes 1 to {MAX_FOLD} files, not {}", files.len()));
     }

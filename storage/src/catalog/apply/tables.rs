@@ -130,6 +130,11 @@ pub(super) fn check_object(tx: &Tx<'_>, table: &Table, path: &str) -> Result<(),
     if !below || path.split('/').any(|part| part == "..") {
         return refuse(ErrorCode::InvalidArgument, format!("file {path} is not below {}", table.root));
     }
+    check_age(tx, path)
+}
+
+/// Refuses an object that the sweep may have deleted as unnamed.
+pub(super) fn check_age(tx: &Tx<'_>, path: &str) -> Result<(), ApplyError> {
     if written_at(path).is_some_and(|at| at < tx.now - MAX_FILE_AGE) {
         return refuse(ErrorCode::Conflict, format!("file {path} was written over 12 hours ago and may be swept; write it again"));
     }
