@@ -20,6 +20,7 @@ pub mod folder;
 pub mod merge;
 pub mod metrics;
 pub mod offload;
+pub mod orphans;
 pub mod pack_cache;
 pub mod pipeline;
 pub mod recover;

@@ -36,6 +36,9 @@ pub const LAG: &str = "lakewright_silver_lag_commits";
 /// File entries moved from the catalog into manifests.
 pub const FOLDED: &str = "lakewright_folded_files_total";
 
+/// Objects deleted that no commit had named.
+pub const ORPHANS: &str = "lakewright_orphans_deleted_total";
+
 /// Names rather than ids: they are what people write in queries and alerts. The id where the name is gone.
 fn tenant(services: &Services, id: TenantId) -> Label {
     let found = services.catalog.view().get::<Tenants>(&id).ok().flatten();
@@ -115,4 +118,8 @@ pub(crate) fn lag(services: &Services, table: &Table, commits: usize) {
 
 pub(crate) fn folded(services: &Services, of: TenantId, files: u64) {
     counter!(FOLDED, vec![tenant(services, of)]).increment(files);
+}
+
+pub(crate) fn orphans(services: &Services, table: &Table, deleted: u64) {
+    counter!(ORPHANS, of_table(services, table)).increment(deleted);
 }

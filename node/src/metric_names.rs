@@ -44,6 +44,8 @@ metrics! {
     SILVER_COMMITS = "lakewright_silver_commits_total" Counter;
     /// File entries moved from the catalog into manifests in the object store. Labels: tenant.
     FOLDED_FILES = "lakewright_folded_files_total" Counter;
+    /// Objects deleted from the object store that no commit had named for a day. Labels: tenant, table.
+    ORPHANS_DELETED = "lakewright_orphans_deleted_total" Counter;
     /// Bronze commits that wait for a Silver table. Labels: tenant, table.
     SILVER_LAG_COMMITS = "lakewright_silver_lag_commits" Gauge;
     /// Fetched bytes that wait for their commit, on this node.
