@@ -21,14 +21,15 @@ const ROUND: usize = 32;
 /// Folds until the node stops.
 pub async fn fold(services: Arc<Services>) {
     loop {
+        // First the wait: re-packing comes before folding, which it cannot do after.
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = services.stop_fetching.cancelled() => return,
+        }
         match fold_once(&services).await {
             Ok(0) => {}
             Ok(n) => tracing::debug!(files = n, "file entries folded into manifests"),
             Err(e) => tracing::warn!(error = %e, "folding file entries failed and will be tried again"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = services.stop_fetching.cancelled() => return,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod orphans;
 pub mod pack_cache;
 pub mod pipeline;
 pub mod recover;
+pub mod repack;
 pub mod replay;
 pub mod restart;
 pub mod root;

@@ -39,6 +39,9 @@ pub const FOLDED: &str = "lakewright_folded_files_total";
 /// Objects deleted that no commit had named.
 pub const ORPHANS: &str = "lakewright_orphans_deleted_total";
 
+/// Small Bronze files that became part of a larger one.
+pub const REPACKED: &str = "lakewright_repacked_files_total";
+
 /// Names rather than ids: they are what people write in queries and alerts. The id where the name is gone.
 fn tenant(services: &Services, id: TenantId) -> Label {
     let found = services.catalog.view().get::<Tenants>(&id).ok().flatten();
@@ -122,4 +125,8 @@ pub(crate) fn folded(services: &Services, of: TenantId, files: u64) {
 
 pub(crate) fn orphans(services: &Services, table: &Table, deleted: u64) {
     counter!(ORPHANS, of_table(services, table)).increment(deleted);
+}
+
+pub(crate) fn repacked(services: &Services, table: &Table, files: u64) {
+    counter!(REPACKED, of_table(services, table)).increment(files);
 }

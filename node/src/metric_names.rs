@@ -46,6 +46,8 @@ metrics! {
     FOLDED_FILES = "lakewright_folded_files_total" Counter;
     /// Objects deleted from the object store that no commit had named for a day. Labels: tenant, table.
     ORPHANS_DELETED = "lakewright_orphans_deleted_total" Counter;
+    /// Small Bronze files that became part of a larger one. Labels: tenant, table.
+    REPACKED_FILES = "lakewright_repacked_files_total" Counter;
     /// Bronze commits that wait for a Silver table. Labels: tenant, table.
     SILVER_LAG_COMMITS = "lakewright_silver_lag_commits" Gauge;
     /// Fetched bytes that wait for their commit, on this node.

@@ -25,18 +25,26 @@ pub fn positions_move_with_files(view: &View<'_>) -> Result<()> {
     for (id, shard) in view.all::<Shards>()? {
         let mut next = 0;
         for ((_, at), seq) in view.scan::<Offsets>(&id)? {
-            let BronzeSource::Read { first_offset, count, files, .. } = view.bronze_commit(seq)?.source else {
+            let commit = view.bronze_commit(seq)?;
+            let BronzeSource::Read { first_offset, count, .. } = commit.source else {
                 return Err(broken("1", format!("offset {at} of shard {id} leads to a replay")));
             };
             if at != next || first_offset != next {
                 return Err(broken("1", format!("shard {id} has a hole at {next}")));
             }
-            for file in files {
+            for file in view.commit_files(&commit)? {
                 if !named_or_folded(view, &manifests, shard.bronze_table, file)? {
                     return Err(broken("1", format!("file {file} of commit {seq} is not named")));
                 }
             }
             next += count;
+        }
+        let mut packed_to = 0;
+        for ((_, first), packed) in view.scan::<Packed>(&id)? {
+            if first < packed_to || first + packed.count > next {
+                return Err(broken("1", format!("packed file {} of shard {id} overlaps another", packed.file)));
+            }
+            packed_to = first + packed.count;
         }
         if next != shard.next_offset {
             return Err(broken("1", format!("shard {id} goes on at {} and its commits end at {next}", shard.next_offset)));

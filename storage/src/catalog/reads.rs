@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, RecordAddress, TableId, TenantId};
+use lakewright_proto::{CommitSeq, ErrorCode, FileId, Layer, RecordAddress, ShardId, TableId, TenantId};
 
 use super::keyspace::*;
 use super::records::*;
@@ -185,13 +185,10 @@ impl View<'_> {
         let mut lookup = BronzeLookup { first, count, ..BronzeLookup::default() };
         let mut at = first;
         while at < end {
-            let commit = self.commit_of(RecordAddress { shard: shard.id, offset: at })?;
-            let BronzeSource::Read { first_offset, count: n, files, .. } = &commit.source else {
-                break;
-            };
+            let (files, next) = self.files_at(shard.id, at)?;
             for id in files {
-                let Some(entry) = self.get::<Files>(&(shard.bronze_table, 0, *id))? else {
-                    lookup.folded.push(*id);
+                let Some(entry) = self.get::<Files>(&(shard.bronze_table, 0, id))? else {
+                    lookup.folded.push(id);
                     continue;
                 };
                 if let FileRange::Offsets { first: f, count: c, .. } = &entry.range {
@@ -200,11 +197,35 @@ impl View<'_> {
                     }
                 }
             }
-            at = first_offset + n;
+            at = next;
         }
         if !lookup.folded.is_empty() {
             lookup.manifests = self.scan::<Manifests>(&(shard.bronze_table, 0u32))?.into_iter().map(|(_, m)| m).collect();
         }
         Ok(lookup)
+    }
+
+    /// The files that hold a record and those after it, and the first offset that they do not hold.
+    /// A commit keeps the names of the files it was made with; where its records were re-packed since,
+    /// the packed file has them.
+    fn files_at(&self, shard: ShardId, at: u64) -> Result<(Vec<FileId>, u64)> {
+        if let Some(((_, first), packed)) = self.previous::<Packed>(&shard, &(shard, at))? {
+            if at < first + packed.count {
+                return Ok((vec![packed.file], first + packed.count));
+            }
+        }
+        let commit = self.commit_of(RecordAddress { shard, offset: at })?;
+        match commit.source {
+            BronzeSource::Read { first_offset, count, files, .. } => Ok((files, first_offset + count)),
+            BronzeSource::Replay { .. } => Err(missing(format!("record {shard}/{at}"))),
+        }
+    }
+
+    /// The Bronze files that hold a commit's records now; a replay has none of its own.
+    pub fn commit_files(&self, commit: &BronzeCommit) -> Result<Vec<FileId>> {
+        match &commit.source {
+            BronzeSource::Read { first_offset, .. } => Ok(self.files_at(commit.shard, *first_offset)?.0),
+            BronzeSource::Replay { .. } => Ok(Vec::new()),
+        }
     }
 }

@@ -7,4 +7,5 @@ mod compat;
 mod disk;
 mod folding;
 mod random;
+mod repack;
 mod world;

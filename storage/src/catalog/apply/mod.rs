@@ -4,6 +4,7 @@
 mod control;
 mod fold;
 mod ingest;
+mod repack;
 mod runs;
 mod silver;
 mod tables;
@@ -127,6 +128,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::CommitCompaction(c) => silver::commit_compaction(tx, c),
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
         Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
+        Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
         Command::RaiseAlert(alert) => control::raise_alert(tx, alert),
     }
 }

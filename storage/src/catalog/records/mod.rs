@@ -10,4 +10,4 @@ pub(crate) use cluster::serde_bytes_vec as bytes;
 pub use cluster::{Alert, Answer, AuditEntry, ClusterRecord, RingKey, SealedSecret};
 pub use control::{Connector, ConnectorStatus, Pack, PackFile, Role, Status, Tenant, Token, User};
 pub use ingest::{BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit};
-pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, Table, TableName};
+pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableName};

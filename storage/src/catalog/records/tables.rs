@@ -136,6 +136,15 @@ pub struct Bucket {
     pub live_rows: u64,
 }
 
+/// A Bronze file that holds the records of several commits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedFile {
+    /// The file.
+    pub file: FileId,
+    /// Its records.
+    pub count: u64,
+}
+
 /// An object that no current version names: deleted once no reader can need it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedFile {
