@@ -55,7 +55,13 @@ pub async fn repack_once(services: &Arc<Services>, now: i64) -> Result<u64, Work
         if services.stop_fetching.is_cancelled() {
             break;
         }
-        replaced += repack_files(services, &plan).await?;
+        // One stretch that cannot be read does not keep the others from theirs.
+        match repack_files(services, &plan).await {
+            Ok(n) => replaced += n,
+            Err(e) => {
+                tracing::warn!(table = %plan.table, shard = %plan.shard, first = plan.first, error = %e, "files of Bronze stay as they are")
+            }
+        }
     }
     Ok(replaced)
 }
@@ -100,6 +106,9 @@ async fn write(services: &Services, table: &Table, shard: &Shard, plan: &RepackP
         while let Some(batch) = rows.try_next().await? {
             next = follow(&batch, shard, next, &entry.file.path)?;
             writer.write(batch).await?;
+        }
+        if reader.rows() != entry.file.rows {
+            return Err(WorkError::Broken(format!("{} has {} rows and not {}", entry.file.path, reader.rows(), entry.file.rows)));
         }
     }
     let span = Span::Offsets { first: plan.first, end: next };

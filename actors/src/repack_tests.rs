@@ -3,7 +3,7 @@
 
 use arrow_array::cast::AsArray as _;
 use lakewright_proto::{CommitSeq, RecordAddress};
-use lakewright_storage::catalog::keyspace::{Dropped, Packed};
+use lakewright_storage::catalog::keyspace::{Dropped, Files, Manifests, Packed};
 use lakewright_storage::catalog::{LineageNode, ORPHAN_AGE_US};
 use lakewright_storage::invariants;
 use proptest::prelude::*;
@@ -133,11 +133,38 @@ async fn a_packed_file_may_be_folded_and_the_inputs_go_when_the_sweep_comes() {
 }
 
 #[tokio::test]
+async fn a_busy_day_leaves_few_entries_in_the_catalog_and_none_of_its_inputs_after_it() {
+    let (lake, s) = lake_of(&[2; 300], 300).await;
+    let (before, pinned) = (contents(&lake, &s, None).await, lake.version());
+    assert_eq!(repack_once(&lake.services, now_us()).await.unwrap(), 300, "a crowd does not wait for an hour");
+    assert_eq!(lake.bronze_in_catalog(&s).len(), 2);
+    fold_once(&lake.services).await.unwrap();
+    let table = {
+        let view = lake.services.catalog.view();
+        assert_eq!(view.scan::<Files>(&s.shard.bronze_table).unwrap().len(), 2, "replaced files have left the catalog");
+        let table = view.table(s.shard.bronze_table).unwrap();
+        assert!(view.table_snapshot(&table, None).unwrap().manifests.is_empty(), "and readers of today do not look for them");
+        table
+    };
+    assert_eq!(contents(&lake, &s, Some(pinned)).await, before);
+    assert_eq!(contents(&lake, &s, None).await, before);
+    let later = now_us() + DAY + HOUR;
+    assert_eq!(orphans::sweep_table(&lake.services, &table, later).await.unwrap(), 0, "dropped is named still");
+    assert_eq!(sweep_once(&lake.services, later).await.unwrap(), 301, "the inputs and their manifest");
+    assert!(lake.services.catalog.view().scan::<Manifests>(&s.shard.bronze_table).unwrap().is_empty());
+    assert_eq!(orphans::sweep_table(&lake.services, &table, later).await.unwrap(), 0);
+    assert_eq!(contents(&lake, &s, None).await, before);
+    invariants::check_all(&lake.services.catalog.view()).unwrap();
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_what_the_catalog_says_is_left_alone() {
     let (lake, s) = lake_of(&[3; 20], 20).await;
     let files = lake.bronze_in_catalog(&s);
     let other = lake.services.store.get(&files[3].path).await.unwrap();
     lake.services.store.put(&files[4].path, other).await.unwrap();
-    assert!(repack_once(&lake.services, now_us() + 2 * HOUR).await.is_err());
-    assert_eq!(lake.bronze_in_catalog(&s), files);
+    let objects = || async { futures::StreamExt::count(lake.services.store.inner().list(None)).await };
+    let before = objects().await;
+    assert_eq!(repack_once(&lake.services, now_us() + 2 * HOUR).await.unwrap(), 0);
+    assert_eq!((lake.bronze_in_catalog(&s), objects().await), (files, before));
 }

@@ -97,7 +97,7 @@ pub fn no_live_file_is_dropped(view: &View<'_>) -> Result<()> {
     let files = view.all::<Files>()?.into_iter().filter(|(_, f)| f.removed.is_none()).map(|(_, f)| f.file.path);
     let vectors = view.all::<DeletionVectors>()?.into_iter().filter(|(_, v)| v.removed.is_none()).map(|(_, v)| v.vector.path);
     let runs = view.all::<IndexRuns>()?.into_iter().map(|(_, r)| r.run.path);
-    let manifests = view.all::<Manifests>()?.into_iter().map(|(_, m)| m.path);
+    let manifests = view.all::<Manifests>()?.into_iter().filter(|(_, m)| m.ended.is_none()).map(|(_, m)| m.path);
     match files.chain(vectors).chain(runs).chain(manifests).find(|path| dropped.contains(path)) {
         Some(path) => Err(broken("7", format!("{path} is named and dropped"))),
         None => Ok(()),

@@ -140,7 +140,7 @@ impl View<'_> {
                 files.push(SilverFile { vector: vectors.remove(&(bucket, id)), file: entry.file });
             }
         }
-        let manifests = self.scan::<Manifests>(&table.id)?.into_iter().map(|(_, m)| m).filter(|m| m.min_added <= version).collect();
+        let manifests = self.scan::<Manifests>(&table.id)?.into_iter().map(|(_, m)| m).filter(|m| m.is_seen_at(version)).collect();
         Ok(TableSnapshot { table: table.clone(), version, files, manifests })
     }
 
@@ -200,7 +200,8 @@ impl View<'_> {
             at = next;
         }
         if !lookup.folded.is_empty() {
-            lookup.manifests = self.scan::<Manifests>(&(shard.bronze_table, 0u32))?.into_iter().map(|(_, m)| m).collect();
+            let manifests = self.scan::<Manifests>(&(shard.bronze_table, 0u32))?.into_iter().map(|(_, m)| m);
+            lookup.manifests = manifests.filter(|m| m.ended.is_none()).collect();
         }
         Ok(lookup)
     }

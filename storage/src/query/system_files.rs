@@ -49,7 +49,7 @@ fn in_catalog(s: &Scope) -> Result<Found> {
         if rows.len() >= NEWEST {
             break;
         }
-        let folded = view.scan::<Manifests>(&t.id)?.into_iter().filter(|(_, m)| m.min_added <= s.version);
+        let folded = view.scan::<Manifests>(&t.id)?.into_iter().filter(|(_, m)| m.is_seen_at(s.version));
         manifests.extend(folded.map(|(_, m)| (t.clone(), m)));
     }
     Ok((rows, manifests))

@@ -176,6 +176,9 @@ pub(super) fn forget_files(tx: &mut Tx<'_>, files: &[(u64, FileId)]) -> Result<R
         if tx.get::<Files>(&file_key)?.is_some_and(|f| f.removed.is_some()) {
             tx.remove::<Files>(&file_key);
         }
+        if tx.get::<Manifests>(&file_key)?.is_some_and(|m| m.ended.is_some()) {
+            tx.remove::<Manifests>(&file_key);
+        }
         let vectors = tx.scan::<DeletionVectors>(&file_key)?;
         for (vector_key, entry) in vectors {
             if entry.removed.is_some() {

@@ -185,4 +185,14 @@ pub struct Manifest {
     pub min_added: u64,
     /// The last.
     pub max_added: u64,
+    /// Where all of them are removed: the first catalog version that sees none of them.
+    #[serde(default)]
+    pub ended: Option<u64>,
+}
+
+impl Manifest {
+    /// Whether a reader of this catalog version may find a file in it.
+    pub fn is_seen_at(&self, version: u64) -> bool {
+        self.min_added <= version && self.ended.is_none_or(|e| version < e)
+    }
 }
