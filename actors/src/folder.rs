@@ -2,7 +2,6 @@
 //! catalog holds of a table stays bounded however many commits it has had.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lakewright_proto::{ErrorCode, FileId, TenantId};
 use lakewright_storage::catalog::command::Command;
@@ -13,26 +12,8 @@ use crate::error::WorkError;
 use crate::metrics;
 use crate::services::Services;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_secs(60);
 /// Tables folded in one round.
 const ROUND: usize = 32;
-
-/// Folds until the node stops.
-pub async fn fold(services: Arc<Services>) {
-    loop {
-        // First the wait: re-packing comes before folding, which it cannot do after.
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = services.stop_fetching.cancelled() => return,
-        }
-        match fold_once(&services).await {
-            Ok(0) => {}
-            Ok(n) => tracing::debug!(files = n, "file entries folded into manifests"),
-            Err(e) => tracing::warn!(error = %e, "folding file entries failed and will be tried again"),
-        }
-    }
-}
 
 /// One round; answers how many entries were folded.
 pub async fn fold_once(services: &Arc<Services>) -> Result<u64, WorkError> {

@@ -17,6 +17,7 @@ pub mod credit;
 pub mod error;
 pub mod exchange;
 pub mod folder;
+pub mod housekeeping;
 pub mod merge;
 pub mod metrics;
 pub mod offload;

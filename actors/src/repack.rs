@@ -2,7 +2,6 @@
 //! of an earlier version keep the old files until nobody can need them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -21,29 +20,8 @@ use crate::error::WorkError;
 use crate::metrics;
 use crate::services::Services;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_secs(60);
 /// Files made in one round.
 const ROUND: usize = 16;
-
-/// Re-packs until the node stops.
-pub async fn repack(services: Arc<Services>) {
-    loop {
-        let now = services.catalog.view().store().clock().map(|(now, _)| now);
-        match now {
-            Ok(now) => match repack_once(&services, now).await {
-                Ok(0) => {}
-                Ok(n) => tracing::info!(files = n, "small Bronze files re-packed"),
-                Err(e) => tracing::warn!(error = %e, "re-packing Bronze failed and will be tried again"),
-            },
-            Err(e) => tracing::warn!(error = %e, "the catalog's clock cannot be read"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = services.stop_fetching.cancelled() => return,
-        }
-    }
-}
 
 /// One round; answers how many files were replaced.
 pub async fn repack_once(services: &Arc<Services>, now: i64) -> Result<u64, WorkError> {

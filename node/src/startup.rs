@@ -98,8 +98,7 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
         work: TaskTracker::new(),
     });
     let root = RootHandle::start(Arc::clone(&services)).await.map_err(|e| failed("starting the actors", e))?;
-    services.work.spawn(lakewright_actors::repack::repack(Arc::clone(&services)));
-    services.work.spawn(lakewright_actors::folder::fold(Arc::clone(&services)));
+    services.work.spawn(lakewright_actors::housekeeping::keep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::orphans::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::sweeper::sweep(Arc::clone(&services)));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })
