@@ -1,6 +1,7 @@
 //! The process: configuration, Raft runtime, admin service, CLI, start and stop.
 
 pub mod admin;
+pub mod allocator;
 pub mod auth;
 pub mod catalog_state;
 pub mod cli;

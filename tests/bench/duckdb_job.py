@@ -21,16 +21,18 @@ THREADS = os.cpu_count() or 2
 SHAPE = {
     "Id": "VARCHAR", "Catalog": "VARCHAR", "Arn": "VARCHAR", "PartnerOpportunityIdentifier": "VARCHAR", "OpportunityType": "VARCHAR", "_operation": "VARCHAR",
     "EngagementInvitationStatus": "VARCHAR",
-    "LifeCycle": {"Stage": "VARCHAR", "ReviewStatus": "VARCHAR", "ClosedLostReason": "VARCHAR", "TargetCloseDate": "VARCHAR", "NextSteps": "VARCHAR"},
-    "Customer": {"Account": {"CompanyName": "VARCHAR", "Industry": "VARCHAR", "WebsiteUrl": "VARCHAR", "AwsAccountId": "VARCHAR", "Duns": "VARCHAR",
+    "LifeCycle": {"Stage": "VARCHAR", "ReviewStatus": "VARCHAR", "ClosedLostReason": "VARCHAR", "TargetCloseDate": "VARCHAR", "NextSteps": "VARCHAR",
+                  "ReviewComments": "VARCHAR", "ReviewStatusReason": "VARCHAR", "NextStepsHistory": "JSON"},
+    "Customer": {"Account": {"CompanyName": "VARCHAR", "Industry": "VARCHAR", "OtherIndustry": "VARCHAR", "WebsiteUrl": "VARCHAR", "AwsAccountId": "VARCHAR", "Duns": "VARCHAR",
                              "Address": {"StreetAddress": "VARCHAR", "City": "VARCHAR", "StateOrRegion": "VARCHAR", "PostalCode": "VARCHAR", "CountryCode": "VARCHAR"}},
                  "Contacts": [{"Email": "VARCHAR"}]},
     "Project": {"Title": "VARCHAR", "CustomerBusinessProblem": "VARCHAR", "CustomerUseCase": "VARCHAR", "DeliveryModels": ["VARCHAR"],
                 "ExpectedCustomerSpend": [{"Amount": "VARCHAR", "CurrencyCode": "VARCHAR", "TargetCompany": "VARCHAR"}],
-                "ExpectedContractDuration": {"Value": "VARCHAR"}, "SalesActivities": ["VARCHAR"], "CompetitorName": "VARCHAR", "AdditionalComments": "VARCHAR"},
-    "RelatedEntityIdentifiers": {"Solutions": ["VARCHAR"], "AwsProducts": ["VARCHAR"], "AwsMarketplaceOffers": ["VARCHAR"]},
-    "PrimaryNeedsFromAws": ["VARCHAR"], "Marketing": {"Source": "VARCHAR", "CampaignName": "VARCHAR"}, "NationalSecurity": "VARCHAR",
-    "SoftwareRevenue": {"DeliveryModel": "VARCHAR", "Value": {"Amount": "VARCHAR", "CurrencyCode": "VARCHAR"}},
+                "ExpectedContractDuration": {"Value": "VARCHAR"}, "SalesActivities": ["VARCHAR"], "CompetitorName": "VARCHAR", "AdditionalComments": "VARCHAR",
+                "OtherCompetitorNames": "VARCHAR", "OtherSolutionDescription": "VARCHAR", "RelatedOpportunityIdentifier": "VARCHAR", "AwsPartition": "VARCHAR", "ApnPrograms": ["VARCHAR"]},
+    "RelatedEntityIdentifiers": {"Solutions": ["VARCHAR"], "AwsProducts": ["VARCHAR"], "AwsMarketplaceOffers": ["VARCHAR"], "AwsMarketplaceOfferSets": ["VARCHAR"]},
+    "PrimaryNeedsFromAws": ["VARCHAR"], "Marketing": {"Source": "VARCHAR", "CampaignName": "VARCHAR", "Channels": ["VARCHAR"], "UseCases": ["VARCHAR"], "AwsFundingUsed": "VARCHAR"}, "NationalSecurity": "VARCHAR",
+    "SoftwareRevenue": {"DeliveryModel": "VARCHAR", "EffectiveDate": "VARCHAR", "ExpirationDate": "VARCHAR", "Value": {"Amount": "VARCHAR", "CurrencyCode": "VARCHAR"}},
     "CreatedDate": "VARCHAR", "LastModifiedDate": "VARCHAR",
 }
 EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"
@@ -48,17 +50,23 @@ FIELDS = f"""
   r.Catalog AS catalog, r.Arn AS arn, r.PartnerOpportunityIdentifier AS partner_opportunity_identifier, r.OpportunityType AS opportunity_type,
   CASE r.LifeCycle.Stage WHEN 'Launched' THEN 'won' WHEN 'Closed Lost' THEN 'lost' END AS outcome,
   coalesce(r.LifeCycle.Stage IN ('Launched', 'Closed Lost'), false) AS is_closed,
-  r.LifeCycle.ReviewStatus AS review_status, r.LifeCycle.ClosedLostReason AS closed_lost_reason, r.LifeCycle.NextSteps AS next_steps,
+  r.LifeCycle.ReviewStatus AS review_status, r.LifeCycle.ClosedLostReason AS closed_lost_reason, r.LifeCycle.ReviewComments AS review_comments,
+  r.LifeCycle.ReviewStatusReason AS review_status_reason, r.LifeCycle.NextSteps AS next_steps, r.LifeCycle.NextStepsHistory::VARCHAR AS next_steps_history,
   r.RelatedEntityIdentifiers.Solutions AS partner_solution_ids, r.RelatedEntityIdentifiers.AwsProducts AS aws_products,
-  r.RelatedEntityIdentifiers.AwsMarketplaceOffers AS aws_marketplace_offers, total_contract_value, aws_monthly_revenue, currency, contract_months,
+  r.RelatedEntityIdentifiers.AwsMarketplaceOffers AS aws_marketplace_offers, r.RelatedEntityIdentifiers.AwsMarketplaceOfferSets AS aws_marketplace_offer_sets,
+  total_contract_value, aws_monthly_revenue, total_contract_value_currency, aws_monthly_revenue_currency, expected_spend_amount, currency, contract_months,
   try_cast(r.SoftwareRevenue.Value.Amount AS DECIMAL(38,2)) AS software_value_amount, r.SoftwareRevenue.Value.CurrencyCode AS software_value_currency,
-  r.SoftwareRevenue.DeliveryModel AS software_delivery_model, r.Project.Title AS project_title, r.Project.CustomerBusinessProblem AS customer_business_problem,
+  r.SoftwareRevenue.DeliveryModel AS software_delivery_model, try_cast(r.SoftwareRevenue.EffectiveDate AS DATE) AS software_effective_date,
+  try_cast(r.SoftwareRevenue.ExpirationDate AS DATE) AS software_expiration_date, r.Project.Title AS project_title, r.Project.CustomerBusinessProblem AS customer_business_problem,
   r.Project.CustomerUseCase AS customer_use_case, r.Project.DeliveryModels AS delivery_models, r.Project.SalesActivities AS sales_activities,
-  r.Project.CompetitorName AS competitor_name, r.Project.AdditionalComments AS additional_comments, r.Customer.Account.Industry AS industry,
+  r.Project.CompetitorName AS competitor_name, r.Project.OtherCompetitorNames AS other_competitor_names,
+  r.Project.OtherSolutionDescription AS other_solution_description, r.Project.RelatedOpportunityIdentifier AS related_opportunity_id,
+  r.Project.AwsPartition AS aws_partition, r.Project.ApnPrograms AS apn_programs, r.Project.AdditionalComments AS additional_comments, r.Customer.Account.Industry AS industry, r.Customer.Account.OtherIndustry AS other_industry,
   r.Customer.Account.WebsiteUrl AS website_url, r.Customer.Account.AwsAccountId AS customer_aws_account_id, r.Customer.Account.Duns AS duns,
   r.Customer.Account.Address.StreetAddress AS street_address, r.Customer.Account.Address.City AS city, r.Customer.Account.Address.StateOrRegion AS state_or_region,
   r.Customer.Account.Address.PostalCode AS postal_code, r.Customer.Account.Address.CountryCode AS country_code, r.PrimaryNeedsFromAws AS primary_needs_from_aws,
-  r.Marketing.Source AS marketing_source, r.Marketing.CampaignName AS campaign_name,
+  r.Marketing.Source AS marketing_source, r.Marketing.CampaignName AS campaign_name, r.Marketing.Channels AS marketing_channels, r.Marketing.UseCases AS marketing_use_cases,
+  CASE r.Marketing.AwsFundingUsed WHEN 'Yes' THEN true WHEN 'No' THEN false ELSE try_cast(r.Marketing.AwsFundingUsed AS BOOLEAN) END AS aws_funding_used,
   CASE r.NationalSecurity WHEN 'Yes' THEN true WHEN 'No' THEN false ELSE try_cast(r.NationalSecurity AS BOOLEAN) END AS national_security,
   try_cast(r.CreatedDate AS TIMESTAMPTZ) AS created_at, modified_at AS last_modified_at"""
 
@@ -80,21 +88,24 @@ def job(source, out):
       WITH parsed AS (SELECT _offset, payload, json_transform(payload, '{shape}') AS r FROM raw),
       typed AS (SELECT *, coalesce(r._operation = 'delete', false) AS is_delete, try_cast(r.LastModifiedDate AS TIMESTAMPTZ) AS modified_at,
         try_strptime(r.LifeCycle.TargetCloseDate, '%Y-%m-%d')::DATE AS close_date,
-        try_cast(list_filter(r.Project.ExpectedCustomerSpend, lambda s: s.TargetCompany = 'Self')[1].Amount AS DECIMAL(38,2)) AS total_contract_value,
-        try_cast(list_filter(r.Project.ExpectedCustomerSpend, lambda s: s.TargetCompany = 'AWS')[1].Amount AS DECIMAL(38,2)) AS aws_monthly_revenue,
-        r.Project.ExpectedCustomerSpend[1].CurrencyCode AS currency, try_cast(r.Project.ExpectedContractDuration.Value AS BIGINT) AS contract_months FROM parsed),
-      money AS (SELECT *, coalesce(total_contract_value, aws_monthly_revenue * coalesce(contract_months, 12)) AS picked FROM typed),
-      ruled AS (SELECT *, CASE WHEN currency = 'USD' THEN picked END AS expected_revenue_usd,
+        list_filter(r.Project.ExpectedCustomerSpend, lambda s: s.TargetCompany = 'Self')[1] AS own, list_filter(r.Project.ExpectedCustomerSpend, lambda s: s.TargetCompany = 'AWS')[1] AS aws,
+        try_cast(r.Project.ExpectedCustomerSpend[1].Amount AS DECIMAL(38,2)) AS expected_spend_amount, r.Project.ExpectedCustomerSpend[1].CurrencyCode AS currency,
+        try_cast(r.Project.ExpectedContractDuration.Value AS BIGINT) AS contract_months FROM parsed),
+      money AS (SELECT * EXCLUDE (own, aws), try_cast(own.Amount AS DECIMAL(38,2)) AS total_contract_value, try_cast(aws.Amount AS DECIMAL(38,2)) AS aws_monthly_revenue,
+        own.CurrencyCode AS total_contract_value_currency, aws.CurrencyCode AS aws_monthly_revenue_currency FROM typed),
+      chosen AS (SELECT *, coalesce(total_contract_value, aws_monthly_revenue * coalesce(contract_months, 12)) AS picked,
+        CASE WHEN total_contract_value IS NOT NULL THEN total_contract_value_currency ELSE aws_monthly_revenue_currency END AS picked_currency FROM money),
+      ruled AS (SELECT *, CASE WHEN picked_currency = 'USD' THEN picked END AS expected_revenue_usd,
         CASE WHEN r.Id IS NULL OR r.LastModifiedDate IS NULL THEN 'required_fields' WHEN modified_at IS NULL THEN 'type:last_modified_at'
              WHEN is_delete THEN NULL WHEN r.LifeCycle.TargetCloseDate IS NOT NULL AND close_date IS NULL THEN 'type:close_date'
-             WHEN r.Customer.Account.CompanyName IS NULL THEN 'required_fields' END AS rejected_by FROM money)
+             WHEN r.Customer.Account.CompanyName IS NULL THEN 'required_fields' END AS rejected_by FROM chosen)
       SELECT *,
         CASE WHEN rejected_by IS NOT NULL THEN [rejected_by]
              WHEN NOT is_delete AND len(list_filter(r.Customer.Contacts, lambda x: NOT regexp_full_match(x.Email, '{EMAIL}'))) > 0 THEN ['contact_email']
              ELSE []::VARCHAR[] END AS failed_rules,
         CASE WHEN rejected_by IS NOT NULL OR is_delete THEN []::VARCHAR[]
-             WHEN picked IS NOT NULL AND expected_revenue_usd IS NULL THEN ['not_converted:expected_revenue_usd']
-             WHEN expected_revenue_usd <= 0 THEN ['revenue_above_zero'] ELSE []::VARCHAR[] END AS warnings
+             ELSE list_filter([CASE WHEN picked IS NOT NULL AND expected_revenue_usd IS NULL THEN 'not_converted:expected_revenue_usd' END,
+               CASE WHEN expected_revenue_usd <= 0 THEN 'revenue_above_zero' END, CASE WHEN expected_spend_amount < 0 THEN 'spend_not_negative' END], lambda w: w IS NOT NULL) END AS warnings
       FROM ruled""")
     c.execute("DROP TABLE raw")
     common = f"'{TENANT}' AS tenant_id, '{CONNECTOR}' AS connector_id, '{RUN}' AS ingestion_run_id, 'PartnerCentralOpportunity' AS entity, 1::BIGINT AS address_shard, _offset AS address_offset, r.Id AS source_key"

@@ -186,7 +186,7 @@ class Oracle:
     def __init__(self):
         self.rows = {}  # Id -> (version, digest of the content or None, what is told of a live row)
         self.outcomes = dict.fromkeys(["inserted", "updated", "deleted", "unchanged", "stale", "rejected", "flagged"], 0)
-        self.warned = 0  # negative revenue, or revenue in a currency without a rate
+        self.warned = 0  # negative spend, or revenue in a currency without a rate
 
     def apply(self, line):
         o = loads(line)
@@ -216,7 +216,7 @@ class Oracle:
             self.outcomes["flagged"] += 1
         spend = o["Project"]["ExpectedCustomerSpend"][0]
         amount = spend["Amount"] if spend["TargetCompany"] == "AWS" else None
-        self.warned += amount is not None and (spend["CurrencyCode"] != "USD" or float(amount) <= 0)
+        self.warned += float(spend["Amount"]) < 0 or (amount is not None and (spend["CurrencyCode"] != "USD" or float(amount) <= 0))
         content = hashlib.blake2b(line, digest_size=16).digest()
         if old is None or (not live and version > old[0]):
             outcome = "inserted"

@@ -6,7 +6,7 @@ pub mod registry;
 
 use std::time::Duration;
 
-use arrow_array::{BinaryViewArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow_array::{Array as _, BinaryViewArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use async_trait::async_trait;
 use lakewright_proto::{Error, SourcePosition};
 
@@ -97,6 +97,13 @@ pub struct RawBatch {
     pub notices: Vec<SourceNotice>,
     /// The position once these records are durable.
     pub position: SourcePosition,
+}
+
+impl RawBatch {
+    /// Records in it, those that were too large included: each gets an offset.
+    pub fn records(&self) -> u64 {
+        (self.payload.len() + self.oversize.len()) as u64
+    }
 }
 
 /// One answer of a shard.

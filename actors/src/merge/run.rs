@@ -1,13 +1,15 @@
 //! Merging a bucket: claim it, open a session over its state, take commits, commit the change,
 //! compact, and begin again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use lakewright_proto::{CommitSeq, ShardEpoch, TableId};
+use lakewright_proto::{CommitSeq, RunId, ShardEpoch, TableId, TenantId};
 use lakewright_storage::catalog::command::{Command, CommitSilver, Reply};
+use lakewright_storage::catalog::keyspace::Runs;
 use lakewright_storage::catalog::records::{BronzeCommit, Table};
+use lakewright_storage::catalog::Read as _;
 use lakewright_storage::crash;
 use lakewright_storage::silver::{MergeBatch, MergeSession};
 use lakewright_storage::table::BucketState;
@@ -63,7 +65,8 @@ impl Merge {
     async fn session(&mut self) -> Result<Option<MergeEnd>, WorkError> {
         let options = self.services.options.clone();
         let idle_at = Instant::now() + options.merge_idle;
-        let mut pending = Pending { commits: 0, bytes: 0, rows: 0, last: self.last };
+        let mut pending = Pending { commits: 0, bytes: 0, rows: 0, began: None, over: false, last: self.last };
+        let mut runs = BTreeSet::new();
         let mut taken: Option<Taken> = None;
         loop {
             self.changed.borrow_and_update();
@@ -73,6 +76,7 @@ impl Merge {
             // A table that got columns is merged into by a new session.
             let changed = taken.as_ref().is_some_and(|t| self.schema_changed(&t.table));
             let stopping = stopping || changed;
+            pending.over = queue.is_empty() && self.are_over(&runs)?;
             match next(&pending, queue.len(), stopping, Instant::now(), options.silver_interval, options.silver_bytes) {
                 Next::Take => {
                     let Some(commit) = queue.pop_front() else { continue };
@@ -82,6 +86,8 @@ impl Merge {
                     if let Some(t) = taken.as_mut() {
                         self.apply(t, &commit).await?;
                     }
+                    pending.began = pending.began.or_else(|| Some(Instant::now()));
+                    runs.insert((commit.tenant_id, commit.run));
                     pending.commits += 1;
                     pending.rows += commit.counts.accepted;
                     pending.bytes += commit.counts.bytes;
@@ -109,6 +115,16 @@ impl Merge {
 
     fn schema_changed(&self, of: &Table) -> bool {
         self.services.catalog.view().table(self.table).is_ok_and(|now| now.schema_ipc != of.schema_ipc)
+    }
+
+    fn are_over(&self, runs: &BTreeSet<(TenantId, RunId)>) -> Result<bool, WorkError> {
+        let view = self.services.catalog.view();
+        for run in runs {
+            if view.get::<Runs>(run)?.is_some_and(|r| !r.is_over()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The commits to take next.
@@ -141,7 +157,7 @@ impl Merge {
     }
 
     async fn apply(&self, taken: &mut Taken, commit: &BronzeCommit) -> Result<(), WorkError> {
-        let hand_over = match self.services.exchange.take(self.table, commit.seq) {
+        let hand_over = match self.services.exchange.take(self.table, commit).await {
             Some(hand_over) => hand_over,
             None => HandOver { batches: from_bronze(&self.services, commit, self.table).await?, permits: Vec::new() },
         };

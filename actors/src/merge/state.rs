@@ -14,6 +14,10 @@ pub(super) struct Pending {
     pub bytes: u64,
     /// Accepted rows taken.
     pub rows: u64,
+    /// When the first of them was taken.
+    pub began: Option<Instant>,
+    /// The runs that they belong to are over: nothing more comes from them.
+    pub over: bool,
     /// The last Silver commit of the table, if one was made since this owner began.
     pub last: Option<Instant>,
 }
@@ -29,8 +33,9 @@ pub(super) enum Next {
     Wait(Option<Instant>),
 }
 
-/// Decides with `queued` commits waiting. At most one Silver commit per `interval` and table:
-/// until then rows gather in files that are being written, so waiting costs no memory.
+/// Decides with `queued` commits waiting. At most one Silver commit per `interval` and table while
+/// runs go on: until then rows gather in files that are being written, so waiting costs no memory.
+/// A run that is over is not made to wait for its end.
 pub(super) fn next(pending: &Pending, queued: usize, stopping: bool, now: Instant, interval: Duration, max_bytes: u64) -> Next {
     if pending.commits == 0 {
         return if queued > 0 && !stopping { Next::Take } else { Next::Wait(None) };
@@ -38,10 +43,14 @@ pub(super) fn next(pending: &Pending, queued: usize, stopping: bool, now: Instan
     if stopping || pending.bytes >= max_bytes || pending.rows >= MAX_ROWS {
         return Next::Commit;
     }
-    let due = pending.last.map(|last| last + interval);
-    match due {
-        _ if queued > 0 && due.is_none_or(|d| now < d + interval) => Next::Take,
-        Some(due) if now < due => Next::Wait(Some(due)),
+    let due = match (pending.last, pending.began) {
+        (Some(last), _) => last + interval,
+        (None, Some(began)) => began + interval / 4,
+        (None, None) => now,
+    };
+    match queued {
+        1.. if now < due + interval => Next::Take,
+        0 if !pending.over && now < due => Next::Wait(Some(due)),
         _ => Next::Commit,
     }
 }

@@ -10,6 +10,7 @@ use arrow_schema::{ArrowError, DataType, SchemaRef};
 use lakewright_storage::catalog::records::EntityCounts;
 use lakewright_storage::keyindex::record_id;
 use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, OnError};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::extra::Extra;
@@ -86,7 +87,7 @@ pub fn check(
     schema: &SchemaRef,
     context: &Context,
     pack: &str,
-    extra: &mut Extra,
+    extra: &Mutex<Extra>,
     r: &Records<'_>,
 ) -> Result<Checked, ArrowError> {
     let len = r.json.len();
@@ -126,10 +127,12 @@ pub fn check(
     let partition = partition(entity, r)?;
     let mut scope_column = StringBuilder::new();
     let mut extras = StringBuilder::new();
+    let mut extra = extra.lock();
     for row in picks.values().iter().map(|p| *p as usize) {
         scope_column.append_value(scope(row));
         extras.append_option(r.scans[row].and_then(|s| extra.of(s.shape, r.json.value(row))));
     }
+    drop(extra);
     let n = picks.len();
     let same = |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, n))) };
     let flags_field = schema.field_with_name("_flags")?;

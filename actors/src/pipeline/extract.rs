@@ -8,7 +8,7 @@ use arrow_array::{new_null_array, Array, ArrayRef, ListArray, RecordBatch, Strin
 use arrow_schema::{ArrowError, DataType, Field};
 use lakewright_storage::pack::{Path, Segment};
 
-use super::decode::field;
+use super::projection::field;
 
 /// One text per row, or null.
 pub fn texts(batch: &RecordBatch, path: &Path) -> Result<StringArray, ArrowError> {

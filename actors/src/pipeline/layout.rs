@@ -43,6 +43,26 @@ pub struct Slot {
     pub kind: Option<Kind>,
     /// The value is kept as JSON.
     pub keep: bool,
+    /// The column that gathers it.
+    pub column: Option<u16>,
+}
+
+/// What the places of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// The records.
+    Rows,
+    /// The entries of the lists of a column.
+    Entries(u16),
+}
+
+/// A column to gather: of scalars, or of lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnDef {
+    /// Lists, not scalars.
+    pub list: bool,
+    /// Its places.
+    pub domain: Domain,
 }
 
 /// Path hashes are hashes already.
@@ -67,6 +87,7 @@ impl Hasher for Same {
 #[derive(Default)]
 pub struct Layout {
     slots: Vec<Slot>,
+    columns: Vec<ColumnDef>,
     by_path: HashMap<u64, u16, BuildHasherDefault<Same>>,
 }
 
@@ -74,7 +95,7 @@ impl Layout {
     /// The layout of what is decoded by `projection`, and of the values at `kept` paths.
     pub fn new<'a>(projection: &Schema, kept: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut layout = Self::default();
-        layout.fields(ROOT, "$", projection.fields());
+        layout.fields(ROOT, "$", projection.fields(), Domain::Rows);
         for path in kept {
             let (mut hash, mut text) = (ROOT, "$".to_owned());
             let names: Vec<&str> = path.field_names().collect();
@@ -82,7 +103,7 @@ impl Layout {
                 hash = child(hash, xxh3_64(name.as_bytes()));
                 text = format!("{text}.{name}");
                 let last = i + 1 == names.len();
-                layout.add(hash, Slot { path: text.clone(), kind: (!last).then_some(Kind::Object), keep: last });
+                layout.add(hash, Slot { path: text.clone(), kind: (!last).then_some(Kind::Object), keep: last, column: None });
             }
         }
         layout
@@ -102,24 +123,33 @@ impl Layout {
         }
     }
 
-    fn fields(&mut self, parent: u64, text: &str, fields: &Fields) {
+    fn fields(&mut self, parent: u64, text: &str, fields: &Fields, domain: Domain) {
         for field in fields {
-            self.value(child(parent, xxh3_64(field.name().as_bytes())), format!("{text}.{}", field.name()), field.data_type());
+            let path = format!("{text}.{}", field.name());
+            self.value(child(parent, xxh3_64(field.name().as_bytes())), path, field.data_type(), domain);
         }
     }
 
-    fn value(&mut self, hash: u64, path: String, data_type: &DataType) {
-        let kind = match data_type {
-            DataType::Struct(_) => Kind::Object,
-            DataType::List(_) => Kind::List,
-            _ => Kind::Scalar,
+    fn value(&mut self, hash: u64, path: String, data_type: &DataType, domain: Domain) {
+        let (kind, column) = match data_type {
+            DataType::Struct(_) => (Kind::Object, None),
+            DataType::List(_) => (Kind::List, Some(ColumnDef { list: true, domain })),
+            _ => (Kind::Scalar, Some(ColumnDef { list: false, domain })),
         };
+        // A list's column comes before the columns of its entries.
+        let number = self.columns.len() as u16;
+        self.columns.extend(column);
         match data_type {
-            DataType::Struct(fields) => self.fields(hash, &path, fields),
-            DataType::List(item) => self.value(element(hash), format!("{path}[*]"), item.data_type()),
+            DataType::Struct(fields) => self.fields(hash, &path, fields, domain),
+            DataType::List(item) => self.value(element(hash), format!("{path}[*]"), item.data_type(), Domain::Entries(number)),
             _ => {}
         }
-        self.add(hash, Slot { path, kind: Some(kind), keep: false });
+        self.add(hash, Slot { path, kind: Some(kind), keep: false, column: column.map(|_| number) });
+    }
+
+    /// The columns to gather, in the projection's order.
+    pub fn columns(&self) -> &[ColumnDef] {
+        &self.columns
     }
 
     /// The slot of a path.

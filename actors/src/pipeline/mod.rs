@@ -3,16 +3,16 @@
 //!
 //! - [`scan`]: one look at each record's bytes: whole, not too deep, its shape, values of the wrong
 //!   kind; [`layout`] says which are wrong, [`kept`] makes columns of what stays JSON.
-//! - [`decode`]: arrow-json decodes just the fields that the pack names, scalars as text.
+//! - [`gather`]: just the fields that the pack names, scalars as text, columns filled by the scan.
 //! - [`entity`]: text to types, rules, content hashes; [`told`] the keys, versions and operations;
 //!   [`row_state`] keeps the marks.
 //! - [`outputs`]: quality results and dead letters; [`bronze`]: the raw rows.
 
 pub mod bronze;
-pub mod decode;
 pub mod entity;
 pub mod extra;
 pub mod extract;
+pub mod gather;
 pub mod hash;
 pub mod kept;
 pub mod layout;
@@ -20,6 +20,7 @@ pub mod marks;
 pub mod money;
 pub mod outputs;
 pub mod parse;
+pub mod projection;
 pub mod reject;
 pub mod row_state;
 pub mod rules;
@@ -31,8 +32,7 @@ pub mod typed;
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use arrow::compute::take;
-use arrow_array::{Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, SchemaRef};
 use lakewright_proto::{ConnectorId, Error, ErrorCode, RunId, ShardId, TenantId};
 use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, Pack, Path, RuleCheck};
@@ -106,7 +106,7 @@ impl Pipeline {
             .entities_for(stream)
             .map(|e| Target { schema: e.silver_schema(), extra: Mutex::new(Extra::new(e)), entity: e.clone() })
             .collect();
-        let projection = decode::projection(targets.iter().flat_map(|t| paths(&t.entity)));
+        let projection = projection::projection(targets.iter().flat_map(|t| paths(&t.entity)));
         let layout = Layout::new(&projection, targets.iter().flat_map(|t| kept(&t.entity)));
         Ok(Self { context, pack: pack.hash().to_owned(), targets, projection, layout })
     }
@@ -186,7 +186,8 @@ impl Pipeline {
         let json = texts::records(input, &mut rejects);
         let mut scanner = Scanner::new(&self.layout);
         let scans = scan_all(&mut scanner, &json, &mut rejects);
-        let decoded = self.decode(&json, &mut rejects)?;
+        let Scanner { gather, captures, mismatches, .. } = scanner;
+        let decoded = gather.finish(&self.projection, n)?;
         let place = Place { context: &self.context, pack: &self.pack, shard: input.shard, offsets: &input.offsets, checked_at };
         let records = Records {
             decoded: &decoded,
@@ -194,8 +195,8 @@ impl Pipeline {
             rejects: &rejects,
             scans: &scans,
             layout: &self.layout,
-            captures: &scanner.captures,
-            mismatches: &scanner.mismatches,
+            captures: &captures,
+            mismatches: &mismatches,
             keys: input.keys.as_ref(),
             versions: input.versions.as_ref(),
             operations: input.operations.as_deref(),
@@ -211,7 +212,7 @@ impl Pipeline {
         let mut entities = Vec::new();
         let mut dead = DeadLetters::default();
         for target in &self.targets {
-            let checked = entity::check(&target.entity, &target.schema, &self.context, &self.pack, &mut target.extra.lock(), &records)?;
+            let checked = entity::check(&target.entity, &target.schema, &self.context, &self.pack, &target.extra, &records)?;
             quality.push(outputs::quality(&place, target.entity.name(), &checked)?);
             add_dead_letters(&mut dead, &place, target.entity.name(), &checked, input);
             let c = &checked.batch.counts;
@@ -231,32 +232,6 @@ impl Pipeline {
         }
         let quality = arrow::compute::concat_batches(&schemas::quality_results(), &quality)?;
         Ok(PipelineOutput { bronze, entities, quality, dead_letters: dead.finish(&place)?, counts })
-    }
-
-    /// Decodes what is not refused yet; the answer has a row per record.
-    fn decode(&self, json: &StringArray, rejects: &mut BTreeMap<usize, Reject>) -> Result<RecordBatch, ArrowError> {
-        let good: Vec<usize> = (0..json.len()).filter(|row| !rejects.contains_key(row)).collect();
-        let records: Vec<&[u8]> = good.iter().map(|row| json.value(*row).as_bytes()).collect();
-        let (batch, bad) = decode::decode(&self.projection, &records)?;
-        for (i, why) in &bad {
-            rejects.insert(good[*i], Reject::new(Reason::Parse, why.clone()));
-        }
-        if batch.num_rows() == json.len() {
-            return Ok(batch);
-        }
-        let mut decoded = 0u32;
-        let rows: UInt32Array = (0..json.len())
-            .map(|row| {
-                if rejects.contains_key(&row) {
-                    return None;
-                }
-                decoded += 1;
-                Some(decoded - 1)
-            })
-            .collect();
-        let columns = batch.columns().iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?;
-        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(json.len()));
-        RecordBatch::try_new_with_options(batch.schema(), columns, &options)
     }
 }
 

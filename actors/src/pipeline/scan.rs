@@ -1,10 +1,15 @@
-//! One look at each record's bytes before it is decoded: is it one whole JSON object, how deep is
-//! it, are keys there twice, which keys does it have (its shape), does a value stand where the
-//! [`Layout`] expects one of another kind, and where do the values begin that are kept as JSON.
+//! One look at each record's bytes: is it one whole JSON object, how deep is it, are keys there
+//! twice, which keys does it have (its shape), does a value stand where the [`Layout`] expects one
+//! of another kind, and where do the values begin that are kept as JSON. What the layout asks for
+//! is gathered into columns on the way.
 
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::gather::Gather;
 use super::layout::{child, element, Kind, Layout, ROOT};
 use super::reject::Reason;
 
@@ -49,6 +54,8 @@ struct Frame {
     path: Option<u64>,
     /// What entries of a list are held to.
     entries: Option<u16>,
+    /// The column that counts the entries.
+    counts: Option<u16>,
     capture: Option<(u16, u32)>,
 }
 
@@ -58,6 +65,8 @@ pub struct Scanner<'a> {
     frames: Vec<Frame>,
     keys: Vec<u64>,
     row: u32,
+    /// What the layout's columns hold.
+    pub gather: Gather<'a>,
     /// Values kept as JSON, in the order of records.
     pub captures: Vec<Capture>,
     /// Values of another kind, in the order of records.
@@ -79,17 +88,27 @@ type Refusal = (Reason, String);
 impl<'a> Scanner<'a> {
     /// For records that are read by this layout.
     pub fn new(layout: &'a Layout) -> Self {
-        Self { layout, frames: Vec::new(), keys: Vec::new(), row: 0, captures: Vec::new(), mismatches: Vec::new() }
+        let gather = Gather::new(layout);
+        Self { layout, frames: Vec::new(), keys: Vec::new(), row: 0, gather, captures: Vec::new(), mismatches: Vec::new() }
     }
 
     /// Looks at the record of a row. The bytes are known to be UTF-8.
     pub fn scan(&mut self, row: usize, bytes: &[u8]) -> Result<Scan, Refusal> {
         let (captures, mismatches) = (self.captures.len(), self.mismatches.len());
         self.row = row as u32;
-        self.frames.clear();
-        self.keys.clear();
-        let scan = self.record(bytes);
+        self.gather.begin(row);
+        let mut scan = self.record(bytes);
+        if scan.as_ref().is_ok_and(|s| s.duplicate_keys) {
+            // Of a key that is there twice the last value counts: that is known only at the end.
+            self.gather.undo();
+            let (captures, mismatches) = (self.captures.len(), self.mismatches.len());
+            let last = last_of_each(bytes).ok_or_else(|| (Reason::Parse, "its keys cannot be read".to_owned()));
+            scan = last.and_then(|text| self.record(text.as_bytes())).and(scan);
+            self.captures.truncate(captures);
+            self.mismatches.truncate(mismatches);
+        }
         if scan.is_err() {
+            self.gather.undo();
             self.captures.truncate(captures);
             self.mismatches.truncate(mismatches);
         }
@@ -98,6 +117,8 @@ impl<'a> Scanner<'a> {
 
     fn record(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
         let bad = |why: &str, at: usize| Err((Reason::Parse, format!("{why} at byte {at}")));
+        self.frames.clear();
+        self.keys.clear();
         let mut scan = Scan { shape: 0, duplicate_keys: false };
         let mut lists = 0usize;
         let mut i = skip_space(bytes, 0);
@@ -112,6 +133,11 @@ impl<'a> Scanner<'a> {
         loop {
             i = skip_space(bytes, i);
             let Some(&b) = bytes.get(i) else { return bad("it is cut short", i) };
+            if matches!(expect, Expect::Value | Expect::ValueOrEnd) && b != b']' {
+                if let Some(list) = self.frames.last().and_then(|f| f.counts) {
+                    self.gather.entry(list);
+                }
+            }
             match (expect, b) {
                 (Expect::Key | Expect::KeyOrEnd, b'"') => {
                     let Some(end) = string_end(bytes, i + 1) else { return bad("a string is not closed", i) };
@@ -147,7 +173,12 @@ impl<'a> Scanner<'a> {
                     lists += usize::from(!object);
                     let below = if object { path } else { path.map(element) };
                     let entries = if object { None } else { below.and_then(|p| self.layout.slot(p)) };
-                    self.frames.push(Frame { object, first_key: self.keys.len(), path: below, entries, capture });
+                    let counts = slot.filter(|_| !object).map(|s| self.layout.expects(s)).filter(|s| s.kind == Some(Kind::List));
+                    let counts = counts.and_then(|s| s.column);
+                    if let Some(list) = counts {
+                        self.gather.list(list);
+                    }
+                    self.frames.push(Frame { object, first_key: self.keys.len(), path: below, entries, counts, capture });
                     (path, slot) = (below.filter(|_| entries.is_some()), entries);
                     expect = if object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
                     i += 1;
@@ -173,8 +204,16 @@ impl<'a> Scanner<'a> {
                 (Expect::Value | Expect::ValueOrEnd, _) => {
                     let Some(end) = scalar_end(bytes, i) else { return bad("a value cannot be read", i) };
                     let kind = if b == b'n' { Kind::Null } else { Kind::Scalar };
-                    if let Some(slot) = self.met(slot, kind) {
-                        self.captures.push(Capture { row: self.row, slot, start: i as u32, end: end as u32 });
+                    if let Some(slot) = slot {
+                        if self.met(Some(slot), kind).is_some() {
+                            self.captures.push(Capture { row: self.row, slot, start: i as u32, end: end as u32 });
+                        }
+                        let wanted = self.layout.expects(slot);
+                        if let Some(column) = wanted.column.filter(|_| kind == Kind::Scalar && wanted.kind == Some(Kind::Scalar)) {
+                            if let Err(why) = self.gather.scalar(column, &bytes[i..end]) {
+                                return bad(why, i);
+                            }
+                        }
                     }
                     expect = Expect::CommaOrEnd;
                     i = end;
@@ -214,7 +253,12 @@ pub fn string_end(bytes: &[u8], mut from: usize) -> Option<usize> {
         if bytes[at] == b'"' {
             return Some(at);
         }
-        from = at + 2;
+        // What no column asks for is not read, so its escapes are looked at here.
+        from = match bytes.get(at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at + 2,
+            b'u' if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => at + 6,
+            _ => return None,
+        };
     }
 }
 
@@ -253,6 +297,40 @@ fn key_hash(raw: &[u8]) -> u64 {
         }
     }
     xxh3_64(raw)
+}
+
+/// The object with the last value of each key, at every depth.
+fn last_of_each(bytes: &[u8]) -> Option<String> {
+    let mut out = String::with_capacity(bytes.len());
+    put_last(std::str::from_utf8(bytes).ok()?, &mut out)?;
+    Some(out)
+}
+
+fn put_last(text: &str, out: &mut String) -> Option<()> {
+    match text.as_bytes().first()? {
+        b'{' => {
+            let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+            out.push('{');
+            for (i, (name, value)) in fields.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                out.push_str(&Value::from(name.as_str()).to_string());
+                out.push(':');
+                put_last(value.get(), out)?;
+            }
+            out.push('}');
+        }
+        b'[' => {
+            let entries: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            out.push('[');
+            for (i, value) in entries.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                put_last(value.get(), out)?;
+            }
+            out.push(']');
+        }
+        _ => out.push_str(text),
+    }
+    Some(())
 }
 
 /// Whether a hash is there twice; the order may change. Never quadratic in what a source sends.

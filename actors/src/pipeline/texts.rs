@@ -92,3 +92,41 @@ fn cells(line: &str) -> Option<Vec<String>> {
         }
     }
 }
+
+/// Appends what a JSON string means, given the bytes between its quotes.
+pub fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let (plain, used) = match rest.get(at + 1) {
+            Some(b'n') => ('\n', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(c @ (b'"' | b'\\' | b'/')) => (char::from(*c), 2),
+            Some(b'u') => unicode(&rest[at..]).ok_or("a string has half of a surrogate pair")?,
+            _ => return Err("a string has an unknown escape"),
+        };
+        let mut buffer = [0; 4];
+        out.extend_from_slice(plain.encode_utf8(&mut buffer).as_bytes());
+        rest = &rest[at + used..];
+    }
+    out.extend_from_slice(rest);
+    Ok(())
+}
+
+/// The character of `\uXXXX`, or of a pair of them, and how many bytes that is.
+fn unicode(raw: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| -> Option<u32> {
+        let digits = raw.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    match unit(0)? {
+        high @ 0xd800..=0xdbff => {
+            let low = unit(6).filter(|low| (0xdc00..=0xdfff).contains(low))?;
+            Some((char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))?, 12))
+        }
+        unit => Some((char::from_u32(unit)?, 6)),
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use lakewright_proto::{CommitSeq, FileId, Layer, RunId, ShardEpoch, SourcePosition, TableId};
+use lakewright_proto::{CommitSeq, Error, FileId, Layer, RunId, ShardEpoch, SourcePosition, TableId};
 use lakewright_storage::catalog::command::{Command, CommitBronze, Reply};
 use lakewright_storage::catalog::records::{EntityCounts, Shard};
 use lakewright_storage::crash;
@@ -15,6 +15,7 @@ use lakewright_storage::parquet::{FileWriter, Footer, Owner, Profile, Span};
 use lakewright_storage::paths::{Day, Key, Month};
 use lakewright_storage::table::{schemas, DataFile, StreamCounts};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::state::{is_due, Gathered, Pressure};
 use crate::credit::Permit;
@@ -25,8 +26,8 @@ use crate::services::Services;
 
 /// What the reader passes on.
 pub(super) enum Checked {
-    /// Checked records, and the position after them.
-    Batch { output: Box<PipelineOutput>, position: SourcePosition, ingested_at: i64, permit: Permit },
+    /// Records that are being checked, and the position after them.
+    Batch { checking: JoinHandle<Result<PipelineOutput, Error>>, position: SourcePosition, ingested_at: i64, permit: Permit },
     /// The position moved without records.
     Moved(SourcePosition),
     /// Commit what is gathered.
@@ -55,8 +56,9 @@ pub(super) async fn commit_loop(committer: Committer, shard: Shard, mut batches:
             () = tokio::time::sleep_until(deadline.into()) => Some(Checked::Flush),
         };
         match next {
-            Some(Checked::Batch { output, position, ingested_at, permit }) => {
-                open.gather(*output, position, ingested_at, permit).await?;
+            Some(Checked::Batch { checking, position, ingested_at, permit }) => {
+                let output = checking.await.map_err(|e| WorkError::Restart(format!("checking records failed: {e}")))??;
+                open.gather(output, position, ingested_at, permit).await?;
                 open.commit_if_due(Pressure::Flowing).await?;
             }
             Some(Checked::Moved(position)) => {
@@ -132,17 +134,28 @@ impl Open {
         let store = &self.committer.services.store;
         let source = bronze_subject(&self.committer.services, &self.shard)?;
         let key = |file| Key::Bronze { tenant, source, day: Day::of_micros(ingested_at), file };
-        append(&mut self.bronze, store, key, output.bronze, schemas::bronze(), Profile::Bronze).await?;
-        for (slot, batch, schema, name, time_column) in [
-            (&mut self.quality, output.quality, schemas::quality_results(), "data_quality_results", "checked_at"),
-            (&mut self.dead_letters, output.dead_letters, schemas::dead_letters(), "dead_letters", "rejected_at"),
-        ] {
-            if batch.num_rows() > 0 {
-                let key = |file| Key::System { tenant, table: name.to_owned(), month: Month::of_micros(ingested_at), file };
-                let profile = Profile::System { time_column: time_column.to_owned() };
-                append(slot, store, key, batch, schema, profile).await?;
-            }
-        }
+        let system = |name: &'static str| move |file| Key::System { tenant, table: name.to_owned(), month: Month::of_micros(ingested_at), file };
+        let at = |column: &str| Profile::System { time_column: column.to_owned() };
+        // Encoding is the most of the work here: the three files go on side by side.
+        tokio::try_join!(
+            append(&mut self.bronze, store, key, output.bronze, schemas::bronze(), Profile::Bronze),
+            append(
+                &mut self.quality,
+                store,
+                system("data_quality_results"),
+                output.quality,
+                schemas::quality_results(),
+                at("checked_at")
+            ),
+            append(
+                &mut self.dead_letters,
+                store,
+                system("dead_letters"),
+                output.dead_letters,
+                schemas::dead_letters(),
+                at("rejected_at")
+            ),
+        )?;
         let since = self.gathered.since.or_else(|| Some(Instant::now()));
         self.gathered = Gathered {
             records: self.gathered.records + output.counts.read,
@@ -198,9 +211,8 @@ impl Open {
             pack: Some(self.committer.pack.clone()),
             ..services.footer(self.shard.tenant_id, self.shard.bronze_table, file, owner, self.committer.epoch, span)
         };
-        let files = finish(bronze, &footer).await?;
-        let quality = finish(quality, &footer).await?;
-        let dead_letters = finish(dead_letters, &footer).await?;
+        let (files, quality, dead_letters) =
+            tokio::try_join!(finish(bronze, &footer), finish(quality, &footer), finish(dead_letters, &footer))?;
         crash::point("bronze.file.written");
         let entities = std::mem::take(&mut self.entities);
         let command = CommitBronze {
@@ -219,12 +231,14 @@ impl Open {
             ingested_at: self.ingested_at,
         };
         crash::point("bronze.commit.before");
+        let coming = services.exchange.announce(self.shard.id, self.first_offset);
         let started = Instant::now();
         let reply = services.catalog.propose("node", Command::CommitBronze(command)).await?;
         crash::point("bronze.commit.after");
         let Reply::Bronze(seq) = reply else { return Err(WorkError::Restart("the catalog answered a commit with something else".into())) };
         crate::metrics::bronze_commit(&services, &self.shard, count, self.gathered.bytes as u64, started.elapsed());
         self.hand_over(seq, entities);
+        drop(coming);
         self.first_offset += count;
         self.gathered = Gathered::default();
         self.shard.position = Some(position.clone());
@@ -289,6 +303,9 @@ async fn append(
     schema: SchemaRef,
     profile: Profile,
 ) -> Result<(), WorkError> {
+    if batch.num_rows() == 0 {
+        return Ok(());
+    }
     let writing = match slot {
         Some(writing) => writing,
         None => {

@@ -19,7 +19,7 @@ use crate::error::WorkError;
 use crate::pipeline::Pipeline;
 use crate::services::{now_us, Services};
 
-/// Checked batches between the reader and the committer.
+/// Batches that are being checked, or wait for the committer.
 const AHEAD: usize = 2;
 
 /// Reads a shard until it ends, is stopped or fails.
@@ -139,14 +139,14 @@ impl Reading {
         }
     }
 
+    /// Starts checking a batch; the committer waits for the result, while this goes on reading.
     async fn check(&mut self, batch: RawBatch, offset: u64, permit: Permit) -> Result<u64, WorkError> {
         self.tell(&batch.notices).await;
         let (pipeline, shard, ingested_at) = (Arc::clone(&self.pipeline), self.shard.id, now_us());
         let position = batch.position.clone();
+        let records = batch.records();
         let checking = tokio::task::spawn_blocking(move || pipeline.normalise(&batch, shard, offset, ingested_at));
-        let output = checking.await.map_err(|e| WorkError::Restart(format!("checking records failed: {e}")))??;
-        let records = output.counts.read;
-        self.send(Checked::Batch { output: Box::new(output), position, ingested_at, permit }).await?;
+        self.send(Checked::Batch { checking, position, ingested_at, permit }).await?;
         Ok(offset + records)
     }
 

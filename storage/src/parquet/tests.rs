@@ -130,8 +130,8 @@ async fn large_files_leave_in_parts_and_memory_stays_bounded() {
             ],
         );
         w.write(b.unwrap()).await.unwrap();
-        most = most.max(w.bytes().1);
-        written = w.bytes().0;
+        most = most.max(w.memory());
+        written = w.bytes();
     }
     assert!(written > 190 << 20 && most < 80 << 20, "{written} written, {most} waited at most");
     let file = w.finish(&footer(0, 1536)).await.unwrap();

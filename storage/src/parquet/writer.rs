@@ -31,13 +31,21 @@ pub struct FileWriter {
     key: Key,
     schema: SchemaRef,
     time_column: usize,
-    encoder: Option<Box<ArrowWriter<Vec<u8>>>>,
+    profile: Profile,
+    encoder: Encoder,
     upload: Option<Box<dyn MultipartUpload>>,
     in_flight: FuturesUnordered<UploadPart>,
     size: u64,
     rows: u64,
     time_range: Option<(i64, i64)>,
-    row_group_memory: usize,
+    memory: usize,
+}
+
+/// The encoder is made with the first rows, and away while it works.
+enum Encoder {
+    None,
+    Idle(Box<ArrowWriter<Vec<u8>>>),
+    Busy,
 }
 
 fn lost() -> StorageError {
@@ -49,26 +57,30 @@ impl FileWriter {
     pub fn start(store: &Store, key: Key, schema: &Schema, profile: &Profile) -> Result<Self> {
         let schema = file_schema(schema);
         let time_column = schema.index_of(profile.time_column())?;
-        let encoder = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(profile.properties()?))?;
         Ok(Self {
             store: store.clone(),
             key,
             schema,
             time_column,
-            encoder: Some(Box::new(encoder)),
+            profile: profile.clone(),
+            encoder: Encoder::None,
             upload: None,
             in_flight: FuturesUnordered::new(),
             size: 0,
             rows: 0,
             time_range: None,
-            row_group_memory: profile.row_group_memory(),
+            memory: 0,
         })
     }
 
-    /// Bytes encoded so far, and how many of them still wait in memory.
-    pub fn bytes(&self) -> (u64, usize) {
-        let waiting = self.encoder.as_ref().map_or(0, |e| e.inner().len() + e.in_progress_size());
-        (self.size + waiting as u64, waiting)
+    /// Bytes sent to the store, and those that it holds.
+    pub fn bytes(&self) -> u64 {
+        self.size + self.memory as u64
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// Rows so far.
@@ -83,18 +95,45 @@ impl FileWriter {
         }
         self.widen_time_range(&batch)?;
         self.rows += batch.num_rows() as u64;
-        let mut encoder = self.encoder.take().ok_or_else(lost)?;
-        let row_group_memory = self.row_group_memory;
-        let (encoder, full) = blocking(move || {
+        let encoder = std::mem::replace(&mut self.encoder, Encoder::Busy);
+        let (schema, profile) = (self.schema.clone(), self.profile.clone());
+        let (encoder, memory, full) = blocking(move || {
+            let mut encoder = match encoder {
+                Encoder::Idle(encoder) => encoder,
+                Encoder::None => Box::new(ArrowWriter::try_new(Vec::new(), schema, Some(profile.properties(&batch)?))?),
+                Encoder::Busy => return Err(lost()),
+            };
             encoder.write(&batch)?;
-            if encoder.memory_size() > row_group_memory {
+            if encoder.memory_size() > profile.row_group_memory() {
                 encoder.flush()?;
             }
+            let full = (encoder.inner().len() >= PART_BYTES).then(|| std::mem::take(encoder.inner_mut()));
+            let memory = encoder.memory_size() + encoder.inner().len();
+            Ok((encoder, memory, full))
+        })
+        .await?;
+        self.encoder = Encoder::Idle(encoder);
+        self.memory = memory;
+        match full {
+            Some(part) => self.send(part).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the row group at hand: its pages leave memory for the compressed bytes they became.
+    pub async fn end_row_group(&mut self) -> Result<()> {
+        let Encoder::Idle(mut encoder) = std::mem::replace(&mut self.encoder, Encoder::Busy) else {
+            self.encoder = Encoder::None;
+            return Ok(());
+        };
+        let (encoder, full) = blocking(move || {
+            encoder.flush()?;
             let full = (encoder.inner().len() >= PART_BYTES).then(|| std::mem::take(encoder.inner_mut()));
             Ok((encoder, full))
         })
         .await?;
-        self.encoder = Some(encoder);
+        self.memory = encoder.memory_size() + encoder.inner().len();
+        self.encoder = Encoder::Idle(encoder);
         match full {
             Some(part) => self.send(part).await,
             None => Ok(()),
@@ -139,7 +178,14 @@ impl FileWriter {
 
     /// Writes the footer and makes the file visible, durable.
     pub async fn finish(mut self, footer: &Footer) -> Result<DataFile> {
-        let mut encoder = self.encoder.take().ok_or_else(lost)?;
+        let mut encoder = match std::mem::replace(&mut self.encoder, Encoder::Busy) {
+            Encoder::Idle(encoder) => encoder,
+            Encoder::None => {
+                let none = RecordBatch::new_empty(self.schema.clone());
+                Box::new(ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(self.profile.properties(&none)?))?)
+            }
+            Encoder::Busy => return Err(lost()),
+        };
         for kv in footer.encode() {
             encoder.append_key_value_metadata(kv);
         }

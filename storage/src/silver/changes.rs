@@ -15,9 +15,12 @@ use super::read::rows_at;
 use super::slot::{Place, Slot};
 use super::write::span;
 use crate::error::{Result, StorageError};
-use crate::parquet::{FileWriter, Profile};
+use crate::parquet::{FileWriter, Profile, Span};
 use crate::paths::{Month, SilverPart};
 use crate::table::{BucketState, DataFile};
+
+/// Change rows below which one file is enough.
+const ROWS_A_FILE: usize = 20_000;
 
 /// Rows that changed, by file.
 #[derive(Default)]
@@ -48,7 +51,15 @@ impl Changed {
     }
 }
 
-/// Writes the change file, if anything changed.
+/// Rows of one file that a change file takes, and what their changes are called.
+struct Share<'a> {
+    file: &'a DataFile,
+    rows: BTreeMap<u64, bool>,
+    names: [&'static str; 2],
+}
+
+/// Writes the change files, if anything changed: several side by side where there is much, since
+/// nothing else of the merge goes on meanwhile.
 pub(super) async fn write_changes(
     context: &SilverContext,
     state: &BucketState,
@@ -56,21 +67,55 @@ pub(super) async fn write_changes(
     changed: Changed,
     to: CommitSeq,
 ) -> Result<Vec<DataFile>> {
-    if changed.before.is_empty() && changed.after.is_empty() {
+    let files: HashMap<FileId, &DataFile> = state.files.iter().chain(added).map(|f| (f.id, f)).collect();
+    let mut shares = Vec::new();
+    for (rows_by_file, names) in [(changed.before, ["delete", "update_before"]), (changed.after, ["insert", "update_after"])] {
+        for (file, rows) in rows_by_file {
+            let file = files.get(&file).ok_or_else(|| StorageError::corrupt("a merge", format!("file {file} is not live")))?;
+            shares.push(Share { file, rows, names });
+        }
+    }
+    let total: usize = shares.iter().map(|s| s.rows.len()).sum();
+    if total == 0 {
         return Ok(Vec::new());
     }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(total.div_ceil(ROWS_A_FILE));
+    let parts = split(shares, total.div_ceil(workers));
+    let span = span(state.watermark, to);
+    let written = parts.into_iter().map(|part| write_part(context, part, to, span));
+    futures::future::try_join_all(written).await
+}
+
+/// Cuts shares into parts of so many rows, in their order.
+fn split(shares: Vec<Share<'_>>, rows: usize) -> Vec<Vec<Share<'_>>> {
+    let mut parts = vec![Vec::new()];
+    let mut room = rows;
+    for mut share in shares {
+        loop {
+            let rest = share.rows.keys().nth(room).copied().map(|at| share.rows.split_off(&at));
+            room -= share.rows.len();
+            let (file, names) = (share.file, share.names);
+            if let Some(part) = parts.last_mut() {
+                part.push(share);
+            }
+            let Some(rest) = rest else { break };
+            parts.push(Vec::new());
+            room = rows;
+            share = Share { file, rows: rest, names };
+        }
+    }
+    parts
+}
+
+async fn write_part(context: &SilverContext, part: Vec<Share<'_>>, to: CommitSeq, span: Span) -> Result<DataFile> {
     let id = FileId::generate();
     let key = context.key(SilverPart::Changes(Month::of_micros(context.now_us)), id);
     let profile = Profile::Silver { time_column: "_changed_at".into(), raw: Vec::new() };
     let mut writer = FileWriter::start(&context.store, key, &context.changes_schema, &profile)?;
-    let files: HashMap<FileId, &DataFile> = state.files.iter().chain(added).map(|f| (f.id, f)).collect();
-    for (rows_by_file, names) in [(changed.before, ["delete", "update_before"]), (changed.after, ["insert", "update_after"])] {
-        for (file, rows) in rows_by_file {
-            let file = files.get(&file).ok_or_else(|| StorageError::corrupt("a merge", format!("file {file} is not live")))?;
-            copy(context, file, &rows, names, to, &mut writer).await?;
-        }
+    for share in part {
+        copy(context, share.file, &share.rows, share.names, to, &mut writer).await?;
     }
-    Ok(vec![writer.finish(&context.footer(context.changes, id, span(state.watermark, to))).await?])
+    writer.finish(&context.footer(context.changes, id, span)).await
 }
 
 async fn copy(

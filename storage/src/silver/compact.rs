@@ -100,7 +100,8 @@ pub async fn execute(context: SilverContext, state: &BucketState, plan: &Compact
             let at = partitions.value(0);
             let (scopes, keys) = (scopes.clone(), keys.clone());
             let n = batch.num_rows();
-            let (number, first) = files.append(&context, at, batch, span).await?;
+            let put = files.append(&context, vec![(at, batch)], span).await?;
+            let (number, first) = put.first().copied().ok_or_else(|| StorageError::corrupt("a compaction", "rows went to no file"))?;
             for row in 0..n {
                 let key = record_id(context.tenant, &context.entity, scopes.value(row), keys.value(row), &mut scratch);
                 let old = live.next().ok_or_else(|| StorageError::corrupt(&file.path, "it has more rows than the catalog says"))?;

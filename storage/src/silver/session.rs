@@ -189,11 +189,14 @@ impl MergeSession {
         }
         let rows = with_columns(&batch.rows, commit, partitions)?;
         let span = span(self.state.watermark, commit);
-        for (at, picked) in by_month.into_values() {
+        let mut parts = Vec::with_capacity(by_month.len());
+        for (at, picked) in by_month.values() {
             let whole = picked.len() == rows.num_rows();
-            let part = if whole { rows.clone() } else { take_record_batch(&rows, &UInt32Array::from(picked.clone()))? };
-            let (file, first) = self.files.append(&self.context, at, part, span).await?;
-            for (i, row) in (0u32..).zip(&picked) {
+            parts.push((*at, if whole { rows.clone() } else { take_record_batch(&rows, &UInt32Array::from(picked.clone()))? }));
+        }
+        let put = self.files.append(&self.context, parts, span).await?;
+        for ((_, picked), (file, first)) in by_month.values().zip(put) {
+            for (i, row) in (0u32..).zip(picked) {
                 let k = key(&batch.keys, *row as usize)?;
                 if let Some(slot) = self.slots.get_mut(&k) {
                     slot.place = Some(Place::New(file, first + i));
