@@ -14,7 +14,8 @@ use lakewright_storage::catalog::{Catalog, CatalogStore, Outcome, Proposer, Read
 use lakewright_storage::table::{DataFile, StreamCounts};
 
 use crate::pack_cache::PackCache;
-use crate::runs::{bronze_table, pack_tables, system_tables};
+use crate::pack_tables;
+use crate::runs::{bronze_table, system_tables};
 
 pub const HOUR: i64 = 3_600 * 1_000_000;
 pub const START: i64 = 1_760_000_000_000_000;
@@ -91,7 +92,7 @@ impl World {
     pub async fn pin(&self, text: &str) -> Vec<TableId> {
         let files = vec![("entities.yaml".to_owned(), text.as_bytes().to_vec())];
         let pack = lakewright_storage::pack::Pack::parse(&files).unwrap();
-        let (hash, tables) = (pack.hash().to_owned(), pack_tables(tenant(), &pack).unwrap());
+        let (hash, tables) = (pack.hash().to_owned(), pack_tables::plan(&self.catalog.view(), tenant(), &pack).unwrap().0);
         let files = files.into_iter().map(|(path, content)| PackFile { path, content }).collect();
         self.done(Command::PutPack(Pack { hash: hash.clone(), name: "shop".into(), files, created_at: 0 })).await;
         match self.done(Command::PinPack { tenant: tenant(), hash, tables }).await {

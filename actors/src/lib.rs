@@ -18,14 +18,18 @@ pub mod connectors;
 pub mod credit;
 pub mod error;
 pub mod exchange;
+pub mod folder;
 pub mod freshness;
+pub mod housekeeping;
 pub mod merge;
 pub mod metrics;
 pub mod offload;
+pub mod orphans;
 pub mod pack_cache;
 pub mod pack_tables;
 pub mod pipeline;
 pub mod recover;
+pub mod repack;
 pub mod replay;
 pub mod restart;
 pub mod root;
@@ -36,3 +40,6 @@ pub mod silver_context;
 pub mod supervise;
 pub mod sweeper;
 pub mod tenant;
+
+#[cfg(test)]
+mod fixture;

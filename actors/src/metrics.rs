@@ -36,6 +36,15 @@ pub const LAG: &str = "lakewright_silver_lag_commits";
 /// Seconds since accepted records last came for a Silver table that has a freshness rule.
 pub const AGE: &str = "lakewright_table_age_seconds";
 
+/// File entries moved from the catalog into manifests.
+pub const FOLDED: &str = "lakewright_folded_files_total";
+
+/// Objects deleted that no commit had named.
+pub const ORPHANS: &str = "lakewright_orphans_deleted_total";
+
+/// Small Bronze files that became part of a larger one.
+pub const REPACKED: &str = "lakewright_repacked_files_total";
+
 /// Names rather than ids: they are what people write in queries and alerts. The id where the name is gone.
 fn tenant(services: &Services, id: TenantId) -> Label {
     let found = services.catalog.view().get::<Tenants>(&id).ok().flatten();
@@ -115,4 +124,16 @@ pub(crate) fn age(services: &Services, age: &crate::freshness::Age) {
 pub(crate) fn lag(services: &Services, table: &Table, commits: usize) {
     gauge!(LAG, of_table(services, table)).set(commits as f64);
     tenant_credit(services, table.tenant_id);
+}
+
+pub(crate) fn folded(services: &Services, of: TenantId, files: u64) {
+    counter!(FOLDED, vec![tenant(services, of)]).increment(files);
+}
+
+pub(crate) fn orphans(services: &Services, table: &Table, deleted: u64) {
+    counter!(ORPHANS, of_table(services, table)).increment(deleted);
+}
+
+pub(crate) fn repacked(services: &Services, table: &Table, files: u64) {
+    counter!(REPACKED, of_table(services, table)).increment(files);
 }

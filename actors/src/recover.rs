@@ -4,7 +4,7 @@
 use futures::TryStreamExt as _;
 use lakewright_proto::{TableId, TenantId};
 use lakewright_storage::catalog::keyspace::{Runs, Shards};
-use lakewright_storage::catalog::records::{BronzeCommit, BronzeSource, Run, Shard};
+use lakewright_storage::catalog::records::{BronzeCommit, BronzeSource, FileRange, Run, Shard};
 use lakewright_storage::catalog::Read as _;
 use lakewright_storage::parquet::FileReader;
 use lakewright_storage::table::DataFile;
@@ -15,25 +15,18 @@ use crate::services::Services;
 
 /// The accepted rows of a Bronze commit for one table, in offset order.
 pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: TableId) -> Result<Vec<EntityBatch>, WorkError> {
-    let (shard, run, name, files, offsets) = {
+    let (shard, run, name) = {
         let view = services.catalog.view();
         let shard = shard_of(&view, commit)?;
         let run = run_of(&view, commit.tenant_id, commit)?;
         let name = view.table(table)?.name;
-        let mut files = Vec::new();
-        let offsets: Vec<(u64, u64)> = match &commit.source {
-            BronzeSource::Read { first_offset, count, .. } => vec![(*first_offset, *count)],
-            BronzeSource::Replay { offsets } => ranges(offsets),
-        };
-        for (first, count) in &offsets {
-            for entry in view.bronze_files(&shard, *first, *count)? {
-                if !files.iter().any(|f: &DataFile| f.id == entry.file.id) {
-                    files.push(entry.file);
-                }
-            }
-        }
-        (shard, run, name, files, offsets)
+        (shard, run, name)
     };
+    let offsets: Vec<(u64, u64)> = match &commit.source {
+        BronzeSource::Read { first_offset, count, .. } => vec![(*first_offset, *count)],
+        BronzeSource::Replay { offsets } => ranges(offsets),
+    };
+    let files = bronze_files(services, &shard, &offsets).await?;
     let pipeline = std::sync::Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, Some(&commit.pack))?);
     let mut out = Vec::new();
     for file in files {
@@ -45,6 +38,27 @@ pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: Tabl
         }
     }
     Ok(out)
+}
+
+/// The Bronze files that hold these ascending ranges of a shard's offsets, each file once. Those that
+/// the catalog no longer lists are found in its manifests.
+pub async fn bronze_files(services: &Services, shard: &Shard, ranges: &[(u64, u64)]) -> Result<Vec<DataFile>, WorkError> {
+    let mut files = Vec::new();
+    let mut covered = 0;
+    for (first, count) in ranges {
+        let (from, end) = (covered.max(*first), first.saturating_add(*count));
+        if from >= end {
+            continue;
+        }
+        let lookup = services.catalog.view().bronze_lookup(shard, from, end - from)?;
+        for entry in lookup.resolve(services.store.inner().as_ref(), &services.manifests).await? {
+            if let FileRange::Offsets { first, count, .. } = &entry.range {
+                covered = covered.max(first + count);
+            }
+            files.push(entry.file);
+        }
+    }
+    Ok(files)
 }
 
 /// A Bronze file's rows in these ranges of offsets.
@@ -69,7 +83,7 @@ fn run_of(view: &lakewright_storage::catalog::View<'_>, tenant: TenantId, commit
 }
 
 /// Ascending offsets as ranges of (first, count).
-fn ranges(offsets: &[u64]) -> Vec<(u64, u64)> {
+pub fn ranges(offsets: &[u64]) -> Vec<(u64, u64)> {
     let mut out: Vec<(u64, u64)> = Vec::new();
     for offset in offsets {
         match out.last_mut() {

@@ -92,15 +92,8 @@ async fn replay_shard(services: &Arc<Services>, shard: &Shard, run: &Run, offset
     let mut counts = StreamCounts::default();
     let mut entities: BTreeMap<String, EntityCounts> = BTreeMap::new();
     let (mut quality, mut dead_letters) = (Vec::new(), Vec::new());
-    let wanted: Vec<(u64, u64)> = offsets.iter().map(|o| (*o, 1)).collect();
-    let mut files = Vec::new();
-    for offset in &offsets {
-        for entry in services.catalog.view().bronze_files(shard, *offset, 1)? {
-            if !files.iter().any(|f: &lakewright_storage::table::DataFile| f.id == entry.file.id) {
-                files.push(entry.file);
-            }
-        }
-    }
+    let wanted = crate::recover::ranges(&offsets);
+    let files = crate::recover::bronze_files(services, shard, &wanted).await?;
     for file in files {
         for batch in crate::recover::rows(services, &file, &wanted).await? {
             let pipeline = Arc::clone(&pipeline);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lakewright_proto::{ConnectorId, Error, FileId, NodeId, ShardEpoch, TableId, TenantId};
 use lakewright_storage::catalog::records::{ClusterRecord, SealedSecret};
-use lakewright_storage::catalog::Catalog;
+use lakewright_storage::catalog::{Catalog, ManifestCache};
 use lakewright_storage::keyindex::BlockCache;
 use lakewright_storage::object::Store;
 use lakewright_storage::parquet::{Footer, Owner, Span};
@@ -82,6 +82,8 @@ pub struct Services {
     pub packs: PackCache,
     /// Blocks of the key index, shared by all merges.
     pub blocks: Arc<BlockCache>,
+    /// Lists of older files, shared by queries, recovery and sweeps.
+    pub manifests: Arc<ManifestCache>,
     /// Limits and rhythms.
     pub options: IngestOptions,
     /// Stop fetching: commit what is gathered, then end.

@@ -1,31 +1,30 @@
-//! Deletes objects that no reader can need any more: dropped files after a day. A named file is
-//! never deleted; an unnamed one eventually is.
+//! Deletes objects that no reader can need any more: dropped files after a day. Objects that were
+//! never named are for [`crate::orphans`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use lakewright_proto::{ErrorCode, FileId};
+use lakewright_proto::FileId;
 use lakewright_storage::catalog::command::Command;
-use lakewright_storage::catalog::keyspace::Dropped;
-use lakewright_storage::catalog::Read as _;
 
+use crate::error::WorkError;
 use crate::services::Services;
 
 /// A dropped file stays this long: ticket life plus the longest query, with room to spare.
 const KEEP_US: i64 = 24 * 3_600 * 1_000_000;
 /// How often the sweep looks.
 const EVERY: Duration = Duration::from_secs(600);
-/// Files deleted in one round.
-const ROUND: usize = 1_000;
-
-/// A dropped file's key in the catalog, and its object.
-type Due = ((u64, FileId), String);
 
 /// Sweeps until the node stops.
 pub async fn sweep(services: Arc<Services>) {
     loop {
-        match sweep_once(&services).await {
+        let now = services.catalog.view().store().clock().map(|(now, _)| now).map_err(WorkError::from);
+        let swept = match now {
+            Ok(now) => sweep_once(&services, now).await,
+            Err(e) => Err(e),
+        };
+        match swept {
             Ok(0) => {}
             Ok(n) => tracing::info!(files = n, "dropped files deleted"),
             Err(e) => tracing::warn!(error = %e, "the sweep failed and will be tried again"),
@@ -38,20 +37,17 @@ pub async fn sweep(services: Arc<Services>) {
 }
 
 /// One round: objects first, then their names, so that a crash between leaves names to try again.
-async fn sweep_once(services: &Services) -> Result<usize, crate::error::WorkError> {
-    let (now, due) = {
-        let view = services.catalog.view();
-        let (now, _) = view.store().clock()?;
-        let due: Vec<Due> = view.all::<Dropped>()?.into_iter().take(ROUND).map(|(k, d)| (k, d.path)).collect();
-        (now, due)
-    };
-    let due: Vec<_> = due.into_iter().filter(|((at, _), _)| *at as i64 + KEEP_US < now).collect();
+/// `now` is the catalog's clock, microseconds since 1970.
+pub async fn sweep_once(services: &Services, now: i64) -> Result<usize, WorkError> {
+    let due = services.catalog.view().sweep_due(now, KEEP_US)?;
     let deleted: Vec<Option<(u64, FileId)>> = stream::iter(due)
-        .map(|(key, path)| async move {
+        .map(|(at, file, path)| async move {
             match services.store.delete(&path).await {
-                Ok(()) => Some(key),
-                Err(e) if e.code() == ErrorCode::NotFound => Some(key),
-                Err(_) => None,
+                Ok(()) => Some((at, file)),
+                Err(e) => {
+                    tracing::warn!(path, error = %e, "a dropped file could not be deleted and will be tried again");
+                    None
+                }
             }
         })
         .buffer_unordered(8)

@@ -42,6 +42,12 @@ metrics! {
     MERGE_SECONDS = "lakewright_merge_seconds" Histogram;
     /// Commits to Silver. Labels: tenant, table.
     SILVER_COMMITS = "lakewright_silver_commits_total" Counter;
+    /// File entries moved from the catalog into manifests in the object store. Labels: tenant.
+    FOLDED_FILES = "lakewright_folded_files_total" Counter;
+    /// Objects deleted from the object store that no commit had named for a day. Labels: tenant, table.
+    ORPHANS_DELETED = "lakewright_orphans_deleted_total" Counter;
+    /// Small Bronze files that became part of a larger one. Labels: tenant, table.
+    REPACKED_FILES = "lakewright_repacked_files_total" Counter;
     /// Bronze commits that wait for a Silver table. Labels: tenant, table.
     SILVER_LAG_COMMITS = "lakewright_silver_lag_commits" Gauge;
     /// Seconds since accepted records last came, for tables with a freshness rule. Labels: tenant, table.

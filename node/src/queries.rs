@@ -29,9 +29,10 @@ pub fn engine(parts: &Parts, flight_address: SocketAddr) -> Result<QueryEngine, 
         flight_address: flight_address.to_string(),
         ..QueryOptions::default()
     };
-    let store = &parts.services.store;
-    let deletes = Arc::new(StoredDeletes(store.clone()));
-    Ok(QueryEngine::new(parts.services.catalog.clone(), Arc::clone(store.inner()), options, deletes))
+    let services = &parts.services;
+    let deletes = Arc::new(StoredDeletes(services.store.clone()));
+    let store = Arc::clone(services.store.inner());
+    Ok(QueryEngine::new(services.catalog.clone(), store, options, deletes, Arc::clone(&services.manifests)))
 }
 
 /// Serves Flight SQL until the node stops.

@@ -11,7 +11,7 @@ use lakewright_actors::restart::RestartPolicy;
 use lakewright_actors::root::RootHandle;
 use lakewright_actors::services::{now_us, IngestOptions, Services};
 use lakewright_proto::{Error, ErrorCode, NodeId};
-use lakewright_storage::catalog::{Catalog, CatalogStore};
+use lakewright_storage::catalog::{Catalog, CatalogStore, ManifestCache};
 use lakewright_storage::keyindex::BlockCache;
 use lakewright_storage::object::{Store, StoreConfig};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,9 @@ use crate::secrets::{load_key_ring, KeyRing};
 
 /// Memory for blocks of key indexes.
 const INDEX_CACHE_BYTES: usize = 48 << 20;
+
+/// Entries of manifests kept in memory, about 400 bytes each.
+const MANIFEST_CACHE_ENTRIES: u64 = 65_536;
 
 /// A node's parts, up and running but not yet served.
 pub struct Parts {
@@ -88,12 +91,15 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
         exchange: Exchange::default(),
         packs: PackCache::default(),
         blocks: Arc::new(BlockCache::new(INDEX_CACHE_BYTES)),
+        manifests: Arc::new(ManifestCache::new(MANIFEST_CACHE_ENTRIES)),
         options: ingest_options(&config),
         stop_fetching: CancellationToken::new(),
         stop_merging: CancellationToken::new(),
         work: TaskTracker::new(),
     });
     let root = RootHandle::start(Arc::clone(&services)).await.map_err(|e| failed("starting the actors", e))?;
+    services.work.spawn(lakewright_actors::housekeeping::keep(Arc::clone(&services)));
+    services.work.spawn(lakewright_actors::orphans::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::sweeper::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::freshness::watch(Arc::clone(&services), now_us));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })

@@ -25,18 +25,26 @@ pub fn positions_move_with_files(view: &View<'_>) -> Result<()> {
     for (id, shard) in view.all::<Shards>()? {
         let mut next = 0;
         for ((_, at), seq) in view.scan::<Offsets>(&id)? {
-            let BronzeSource::Read { first_offset, count, files, .. } = view.bronze_commit(seq)?.source else {
+            let commit = view.bronze_commit(seq)?;
+            let BronzeSource::Read { first_offset, count, .. } = commit.source else {
                 return Err(broken("1", format!("offset {at} of shard {id} leads to a replay")));
             };
             if at != next || first_offset != next {
                 return Err(broken("1", format!("shard {id} has a hole at {next}")));
             }
-            for file in files {
+            for file in view.commit_files(&commit)? {
                 if !named_or_folded(view, &manifests, shard.bronze_table, file)? {
                     return Err(broken("1", format!("file {file} of commit {seq} is not named")));
                 }
             }
             next += count;
+        }
+        let mut packed_to = 0;
+        for ((_, first), packed) in view.scan::<Packed>(&id)? {
+            if first < packed_to || first + packed.count > next {
+                return Err(broken("1", format!("packed file {} of shard {id} overlaps another", packed.file)));
+            }
+            packed_to = first + packed.count;
         }
         if next != shard.next_offset {
             return Err(broken("1", format!("shard {id} goes on at {} and its commits end at {next}", shard.next_offset)));
@@ -89,7 +97,7 @@ pub fn no_live_file_is_dropped(view: &View<'_>) -> Result<()> {
     let files = view.all::<Files>()?.into_iter().filter(|(_, f)| f.removed.is_none()).map(|(_, f)| f.file.path);
     let vectors = view.all::<DeletionVectors>()?.into_iter().filter(|(_, v)| v.removed.is_none()).map(|(_, v)| v.vector.path);
     let runs = view.all::<IndexRuns>()?.into_iter().map(|(_, r)| r.run.path);
-    let manifests = view.all::<Manifests>()?.into_iter().map(|(_, m)| m.path);
+    let manifests = view.all::<Manifests>()?.into_iter().filter(|(_, m)| m.ended.is_none()).map(|(_, m)| m.path);
     match files.chain(vectors).chain(runs).chain(manifests).find(|path| dropped.contains(path)) {
         Some(path) => Err(broken("7", format!("{path} is named and dropped"))),
         None => Ok(()),

@@ -188,6 +188,11 @@ pub fn system_root(tenant: TenantId, table: &str) -> String {
     format!("system/tenant_id={tenant}/table={table}")
 }
 
+/// The root of a table's manifests.
+pub fn manifest_root(tenant: TenantId, table: TableId) -> String {
+    format!("{MANIFEST_ROOT}/tenant_id={tenant}/table={table}")
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -199,7 +204,7 @@ impl fmt::Display for Key {
                 SilverPart::DeletionVector => write!(f, "{}/_deletes/{file}.puffin", silver_root(*tenant, entity)),
             },
             Self::System { tenant, table, month, file } => write!(f, "{}/{month}/{file}.parquet", system_root(*tenant, table)),
-            Self::Manifest { tenant, table, file } => write!(f, "{MANIFEST_ROOT}/tenant_id={tenant}/table={table}/{file}.manifest"),
+            Self::Manifest { tenant, table, file } => write!(f, "{}/{file}.manifest", manifest_root(*tenant, *table)),
             Self::Snapshot { index, file } => write!(f, "{CATALOG_ROOT}/{index:020}-{file}.snapshot"),
         }
     }

@@ -158,9 +158,11 @@ impl RootState {
     }
 
     fn report_lag(&self, table: TableId) {
-        let view = self.services.catalog.view();
-        let queued = view.queue_after(table, CommitSeq(0), LAG_CAP);
-        if let (Ok(table), Ok(queued)) = (view.table(table), queued) {
+        let (table, queued) = {
+            let view = self.services.catalog.view();
+            (view.table(table), view.queue_after(table, CommitSeq(0), LAG_CAP))
+        };
+        if let (Ok(table), Ok(queued)) = (table, queued) {
             crate::metrics::lag(&self.services, &table, queued.len());
         }
     }

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 
 use lakewright_proto::{admin as pb, CommitSeq, Error, ErrorCode, Layer, RecordAddress, TenantId};
 use lakewright_storage::catalog::keyspace::SilverCommits;
-use lakewright_storage::catalog::records::BronzeSource;
 use lakewright_storage::catalog::{LineageEdge, LineageNode, Read as _, View};
 use tonic::Request;
 
@@ -75,11 +74,7 @@ impl Walk<'_> {
         if commit.tenant_id != self.tenant {
             return Err(not_found(format_args!("commit {seq}")));
         }
-        let files = match commit.source {
-            BronzeSource::Read { files, .. } => files,
-            BronzeSource::Replay { .. } => Vec::new(),
-        };
-        Ok(LineageNode::Bronze { commit: seq, run: commit.run, files })
+        self.view.bronze_node(&commit).map_err(Error::from)
     }
 
     fn run(&mut self, mut next: VecDeque<LineageNode>) -> Result<(), Error> {

@@ -109,6 +109,17 @@ pub struct CommitReplay {
     pub ingested_at: i64,
 }
 
+/// Small Bronze files become one: the same records at the same addresses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplaceBronze {
+    /// The Bronze table.
+    pub table: TableId,
+    /// The files it replaces, in offset order, without a gap, of one shard and day.
+    pub inputs: Vec<FileId>,
+    /// The file in their place.
+    pub output: DataFile,
+}
+
 /// One merge into a bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitSilver {
@@ -320,6 +331,8 @@ pub enum Command {
         /// The files in it, in its order.
         files: Vec<FileId>,
     },
+    /// Bronze files re-packed.
+    ReplaceBronze(ReplaceBronze),
     /// Something that people should look at.
     RaiseAlert(Alert),
 }
@@ -384,6 +397,7 @@ impl fmt::Display for Command {
             Self::CommitCompaction(c) => write!(f, "commit compaction {}/{}", c.table, c.bucket),
             Self::ForgetFiles { files } => write!(f, "forget {} files", files.len()),
             Self::FoldFiles { table, bucket, files, .. } => write!(f, "fold {} files of {table}/{bucket}", files.len()),
+            Self::ReplaceBronze(c) => write!(f, "replace {} files of {} by {}", c.inputs.len(), c.table, c.output.id),
             Self::RaiseAlert(a) => write!(f, "raise alert {} for {}", a.kind, a.subject),
         }
     }
@@ -410,6 +424,7 @@ impl Command {
                 | Self::EndShard { .. }
                 | Self::ForgetFiles { .. }
                 | Self::FoldFiles { .. }
+                | Self::ReplaceBronze(_)
                 | Self::RaiseAlert(_)
         )
     }

@@ -32,7 +32,7 @@ pub enum LineageNode {
         commit: CommitSeq,
         /// Its run.
         run: RunId,
-        /// Its files.
+        /// The files that hold its records now.
         files: Vec<FileId>,
     },
     /// A Silver commit.
@@ -85,11 +85,16 @@ impl View<'_> {
                 break;
             }
             if bronze.feeds.contains(&table) {
-                edges.push(LineageEdge { from: bronze_node(&bronze), to: to.clone() });
+                edges.push(LineageEdge { from: self.bronze_node(&bronze)?, to: to.clone() });
             }
             from = CommitSeq(seq.0 + 1);
         }
         Ok(edges)
+    }
+
+    /// A Bronze commit as a point of the graph, with the files that hold its records now.
+    pub fn bronze_node(&self, commit: &BronzeCommit) -> Result<LineageNode> {
+        Ok(LineageNode::Bronze { commit: commit.seq, run: commit.run, files: self.commit_files(commit)? })
     }
 
     fn next_commit(&self, from: CommitSeq) -> Result<Option<(CommitSeq, BronzeCommit)>> {
@@ -98,7 +103,7 @@ impl View<'_> {
 
     /// The edge from the source into a Bronze commit (for a replay: from the commits it checked again).
     pub fn bronze_inputs(&self, commit: &BronzeCommit) -> Result<Vec<LineageEdge>> {
-        let to = bronze_node(commit);
+        let to = self.bronze_node(commit)?;
         match &commit.source {
             BronzeSource::Read { previous, position, .. } => {
                 let from = LineageNode::Source {
@@ -122,7 +127,7 @@ impl View<'_> {
                     if let BronzeSource::Read { first_offset, count, .. } = &first.source {
                         covered = first_offset + count;
                     }
-                    edges.push(LineageEdge { from: bronze_node(&first), to: to.clone() });
+                    edges.push(LineageEdge { from: self.bronze_node(&first)?, to: to.clone() });
                 }
                 Ok(edges)
             }
@@ -139,21 +144,13 @@ impl View<'_> {
                 if let Some((_, silver)) = self.next::<SilverCommits>(&(*table, bucket), &key)? {
                     if silver.from < commit.seq {
                         let to = LineageNode::Silver { table: *table, bucket, to: silver.to, job: silver.job };
-                        edges.push(LineageEdge { from: bronze_node(commit), to });
+                        edges.push(LineageEdge { from: self.bronze_node(commit)?, to });
                     }
                 }
             }
         }
         Ok(edges)
     }
-}
-
-fn bronze_node(commit: &BronzeCommit) -> LineageNode {
-    let files = match &commit.source {
-        BronzeSource::Read { files, .. } => files.clone(),
-        BronzeSource::Replay { .. } => Vec::new(),
-    };
-    LineageNode::Bronze { commit: commit.seq, run: commit.run, files }
 }
 
 /// The whole of a space, as a prefix.

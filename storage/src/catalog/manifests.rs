@@ -5,15 +5,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use lakewright_proto::{FileId, TableId};
+use lakewright_proto::{FileId, Layer, TableId};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::keyspace::{Files, Tables};
-use super::reads::{BronzeLookup, TableSnapshot};
-use super::records::{FileEntry, FileRange, Manifest};
+use super::reads::{BronzeLookup, SilverFile, TableSnapshot};
+use super::records::{FileEntry, FileRange, Manifest, Table};
 use super::view::{Read, View};
 use crate::error::{Result, StorageError};
 
@@ -28,6 +28,11 @@ const MAX_BODY: usize = 64 << 20;
 /// Entries as they are in a manifest and as `apply` compares them.
 pub(super) fn encode_entries(entries: &[FileEntry]) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(entries).map_err(|e| StorageError::corrupt("a manifest", e.to_string()))
+}
+
+/// The first version that sees none of the entries, if all of them are removed.
+pub(super) fn ended(entries: &[FileEntry]) -> Option<u64> {
+    entries.iter().try_fold(0, |last, e| e.removed.map(|r| r.max(last)))
 }
 
 /// A manifest's record and the bytes to put at its path.
@@ -52,6 +57,7 @@ pub fn encode(id: FileId, path: String, table: TableId, bucket: u32, entries: &[
         rows: entries.iter().map(|e| e.file.rows).fold(0, u64::saturating_add),
         min_added: entries.iter().map(|e| e.added).min().unwrap_or_default(),
         max_added: entries.iter().map(|e| e.added).max().unwrap_or_default(),
+        ended: ended(entries),
     };
     Ok((manifest, bytes))
 }
@@ -145,6 +151,17 @@ impl TableSnapshot {
     }
 }
 
+impl TableSnapshot {
+    /// The snapshot with every one of its files in `files`.
+    pub async fn with_folded(mut self, store: &dyn ObjectStore, cache: &ManifestCache) -> Result<Self> {
+        let folded = self.resolve_files(store, cache).await?;
+        self.manifests.clear();
+        // Append-only tables alone are folded: none of their files has a deletion vector.
+        self.files.extend(folded.into_iter().map(|e| SilverFile { file: e.file, vector: None }));
+        Ok(self)
+    }
+}
+
 impl BronzeLookup {
     /// The files, in offset order; those no longer in the catalog come from the manifests, newest first.
     pub async fn resolve(mut self, store: &dyn ObjectStore, cache: &ManifestCache) -> Result<Vec<FileEntry>> {
@@ -179,24 +196,32 @@ pub struct FoldPlan {
     pub table: TableId,
     /// The bucket.
     pub bucket: u32,
-    /// The oldest entries, in the order that they were added.
+    /// Entries in the order that they were added: all live, or all removed.
     pub entries: Vec<FileEntry>,
 }
 
 /// The folds that are due, at most `limit`: append-only tables with more than 256 recent entries
-/// keep the newer half of that, so that a manifest is worth its object.
+/// keep the newer half of that, so that a manifest is worth its object. Entries of removed files,
+/// which earlier versions see for a day, have manifests of their own: they end together.
 pub fn fold_due(view: &View<'_>, limit: usize) -> Result<Vec<FoldPlan>> {
     let mut plans = Vec::new();
-    for (_, table) in view.all::<Tables>()?.into_iter().filter(|(_, t)| t.buckets == 0 && t.files > RECENT as u64) {
-        if plans.len() == limit {
+    let many = |t: &Table| t.files > RECENT as u64 || (t.layer == Layer::Bronze && t.files > 0);
+    for (_, table) in view.all::<Tables>()?.into_iter().filter(|(_, t)| t.buckets == 0 && many(t)) {
+        if plans.len() >= limit {
             break;
         }
-        let mut entries: Vec<FileEntry> =
-            view.scan::<Files>(&(table.id, 0u32))?.into_iter().map(|(_, e)| e).filter(|e| e.removed.is_none()).collect();
-        if entries.len() > RECENT {
+        let entries = view.scan::<Files>(&(table.id, 0u32))?.into_iter().map(|(_, e)| e);
+        let (mut ended, mut live): (Vec<FileEntry>, Vec<FileEntry>) = entries.partition(|e| e.removed.is_some());
+        let mut plan = |mut entries: Vec<FileEntry>, keep: usize| {
             entries.sort_by_key(|e| (e.added, e.file.id));
-            entries.truncate((entries.len() - RECENT / 2).min(MAX_FOLD));
+            entries.truncate(entries.len().saturating_sub(keep).min(MAX_FOLD));
             plans.push(FoldPlan { table: table.id, bucket: 0, entries });
+        };
+        if ended.len() + live.len() > RECENT && ended.len() > RECENT / 2 {
+            plan(std::mem::take(&mut ended), 0);
+        }
+        if ended.len() + live.len() > RECENT {
+            plan(std::mem::take(&mut live), RECENT / 2);
         }
     }
     Ok(plans)

@@ -140,7 +140,7 @@ impl View<'_> {
                 files.push(SilverFile { vector: vectors.remove(&(bucket, id)), file: entry.file });
             }
         }
-        let manifests = self.scan::<Manifests>(&table.id)?.into_iter().map(|(_, m)| m).filter(|m| m.min_added <= version).collect();
+        let manifests = self.scan::<Manifests>(&table.id)?.into_iter().map(|(_, m)| m).filter(|m| m.is_seen_at(version)).collect();
         Ok(TableSnapshot { table: table.clone(), version, files, manifests })
     }
 
@@ -192,29 +192,16 @@ impl View<'_> {
         }
     }
 
-    /// The Bronze files with offsets `[first, first + count)` of a shard, in offset order.
-    /// Fails where some were folded into a manifest: see [`View::bronze_lookup`].
-    pub fn bronze_files(&self, shard: &Shard, first: u64, count: u64) -> Result<Vec<FileEntry>> {
-        let lookup = self.bronze_lookup(shard, first, count)?;
-        match lookup.folded.first() {
-            Some(id) => Err(missing(format!("Bronze file {id}, which a manifest may name,"))),
-            None => Ok(lookup.found),
-        }
-    }
-
-    /// The same with what is needed to find folded files; resolve it without the view.
+    /// The way to the Bronze files with offsets `[first, first + count)` of a shard: resolve it without the view.
     pub fn bronze_lookup(&self, shard: &Shard, first: u64, count: u64) -> Result<BronzeLookup> {
         let end = first.saturating_add(count);
         let mut lookup = BronzeLookup { first, count, ..BronzeLookup::default() };
         let mut at = first;
         while at < end {
-            let commit = self.commit_of(RecordAddress { shard: shard.id, offset: at })?;
-            let BronzeSource::Read { first_offset, count: n, files, .. } = &commit.source else {
-                break;
-            };
+            let (files, next) = self.files_at(shard.id, at)?;
             for id in files {
-                let Some(entry) = self.get::<Files>(&(shard.bronze_table, 0, *id))? else {
-                    lookup.folded.push(*id);
+                let Some(entry) = self.get::<Files>(&(shard.bronze_table, 0, id))? else {
+                    lookup.folded.push(id);
                     continue;
                 };
                 if let FileRange::Offsets { first: f, count: c, .. } = &entry.range {
@@ -223,11 +210,36 @@ impl View<'_> {
                     }
                 }
             }
-            at = first_offset + n;
+            at = next;
         }
         if !lookup.folded.is_empty() {
-            lookup.manifests = self.scan::<Manifests>(&(shard.bronze_table, 0u32))?.into_iter().map(|(_, m)| m).collect();
+            let manifests = self.scan::<Manifests>(&(shard.bronze_table, 0u32))?.into_iter().map(|(_, m)| m);
+            lookup.manifests = manifests.filter(|m| m.ended.is_none()).collect();
         }
         Ok(lookup)
+    }
+
+    /// The files that hold a record and those after it, and the first offset that they do not hold.
+    /// A commit keeps the names of the files it was made with; where its records were re-packed since,
+    /// the packed file has them.
+    fn files_at(&self, shard: ShardId, at: u64) -> Result<(Vec<FileId>, u64)> {
+        if let Some(((_, first), packed)) = self.previous::<Packed>(&shard, &(shard, at))? {
+            if at < first + packed.count {
+                return Ok((vec![packed.file], first + packed.count));
+            }
+        }
+        let commit = self.commit_of(RecordAddress { shard, offset: at })?;
+        match commit.source {
+            BronzeSource::Read { first_offset, count, files, .. } => Ok((files, first_offset + count)),
+            BronzeSource::Replay { .. } => Err(missing(format!("record {shard}/{at}"))),
+        }
+    }
+
+    /// The Bronze files that hold a commit's records now; a replay has none of its own.
+    pub fn commit_files(&self, commit: &BronzeCommit) -> Result<Vec<FileId>> {
+        match &commit.source {
+            BronzeSource::Read { first_offset, .. } => Ok(self.files_at(commit.shard, *first_offset)?.0),
+            BronzeSource::Replay { .. } => Ok(Vec::new()),
+        }
     }
 }

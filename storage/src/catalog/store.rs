@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::export::Export;
 use super::open;
-use super::view::View;
+use super::view::{Held, View};
 use crate::error::{Result, StorageError};
 
 /// Values above this are cut in pieces: sled writes larger ones to blob files that it never syncs.
@@ -118,7 +118,10 @@ impl CatalogStore {
 
     /// A consistent read: no apply lands while it is held, so hold it briefly and never across an await.
     pub fn view(&self) -> View<'_> {
-        View { store: self, _gate: self.gate.read() }
+        let held = Held::enter();
+        // A thread that holds a view already must not queue behind an apply that waits for that view.
+        let gate = if held.again { self.gate.read_recursive() } else { self.gate.read() };
+        View { store: self, _gate: gate, _held: held }
     }
 
     /// Writes one entry's effects, all or nothing.
@@ -362,3 +365,7 @@ pub(super) fn sled_error(e: sled::Error) -> StorageError {
         e => StorageError::corrupt("the catalog state", e.to_string()),
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

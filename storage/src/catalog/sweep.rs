@@ -84,7 +84,10 @@ impl View<'_> {
         named.paths.extend(self.scan::<IndexRuns>(&table)?.into_iter().map(|(_, r)| r.run.path));
         for (_, manifest) in self.scan::<Manifests>(&table)? {
             named.paths.insert(manifest.path.clone());
-            named.manifests.push(manifest);
+            // Files of an ended one are dropped: they are named below, or gone.
+            if manifest.ended.is_none() {
+                named.manifests.push(manifest);
+            }
         }
         named.paths.extend(self.all::<Dropped>()?.into_iter().filter(|(_, d)| d.table == table).map(|(_, d)| d.path));
         Ok(named)

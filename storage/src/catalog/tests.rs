@@ -9,4 +9,5 @@ mod compat;
 mod disk;
 mod folding;
 mod random;
+mod repack;
 mod world;

@@ -1,5 +1,7 @@
 //! Reading the state by typed key space: one consistent view, or what an entry sees while it is applied.
 
+use std::cell::Cell;
+
 use parking_lot::RwLockReadGuard;
 
 use super::codec::KeyPart;
@@ -11,6 +13,30 @@ use crate::error::Result;
 pub struct View<'a> {
     pub(super) store: &'a CatalogStore,
     pub(super) _gate: RwLockReadGuard<'a, ()>,
+    pub(super) _held: Held,
+}
+
+thread_local! {
+    static VIEWS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts the views of this thread; a view never leaves the thread that took it.
+pub(super) struct Held {
+    /// Whether the thread held one before.
+    pub(super) again: bool,
+}
+
+impl Held {
+    pub(super) fn enter() -> Self {
+        let before = VIEWS.with(|v| v.replace(v.get() + 1));
+        Self { again: before > 0 }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        VIEWS.with(|v| v.set(v.get().saturating_sub(1)));
+    }
 }
 
 /// Reading by typed key space, from a view or from within `apply`.

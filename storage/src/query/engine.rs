@@ -21,7 +21,7 @@ use super::options::QueryOptions;
 use super::scan::STORE_URL;
 use super::session::QuerySession;
 use crate::catalog::keyspace::Tenants;
-use crate::catalog::{Catalog, Read};
+use crate::catalog::{Catalog, ManifestCache, Read};
 
 /// Makes sessions. Cheap to clone.
 #[derive(Clone)]
@@ -30,15 +30,22 @@ pub struct QueryEngine {
     store: Arc<dyn ObjectStore>,
     options: Arc<QueryOptions>,
     deletes: Arc<dyn DeletedRows>,
+    manifests: Arc<ManifestCache>,
     /// One a tenant that has queried since the start; a tenant's runtime without queries holds caches alone.
     tenants: Arc<Mutex<HashMap<TenantId, (String, SessionState)>>>,
 }
 
 impl QueryEngine {
     /// Over a catalog and the lake's store.
-    pub fn new(catalog: Catalog, store: Arc<dyn ObjectStore>, options: QueryOptions, deletes: Arc<dyn DeletedRows>) -> Self {
+    pub fn new(
+        catalog: Catalog,
+        store: Arc<dyn ObjectStore>,
+        options: QueryOptions,
+        deletes: Arc<dyn DeletedRows>,
+        manifests: Arc<ManifestCache>,
+    ) -> Self {
         let deletes = Arc::new(CachedDeletes::new(deletes, options.delete_cache));
-        Self { catalog, store, options: Arc::new(options), deletes, tenants: Arc::default() }
+        Self { catalog, store, options: Arc::new(options), deletes, manifests, tenants: Arc::default() }
     }
 
     /// The limits.
@@ -68,7 +75,9 @@ impl QueryEngine {
         let base = self.base(tenant, &slug)?;
         let scope = Scope {
             catalog: self.catalog.clone(),
+            store: self.store.clone(),
             deletes: self.deletes.clone(),
+            manifests: self.manifests.clone(),
             options: self.options.clone(),
             tenant,
             version,

@@ -16,6 +16,7 @@ mod session;
 mod star;
 mod stream;
 mod system;
+mod system_files;
 mod system_rows;
 
 pub use deletes::{CachedDeletes, DeletedRows};

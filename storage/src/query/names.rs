@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result as DfResult};
 use lakewright_proto::{Layer, TenantId};
+use object_store::ObjectStore;
 
 use super::deletes::DeletedRows;
 use super::scan::SnapshotTable;
 use super::system::SystemTable;
 use crate::catalog::records::Table;
-use crate::catalog::{Catalog, TableSnapshot};
+use crate::catalog::{Catalog, ManifestCache, TableSnapshot};
 use crate::error::{Result, StorageError};
 use crate::query::QueryOptions;
 
@@ -26,7 +27,9 @@ pub(super) const SEARCH: [Layer; 5] = [Layer::Gold, Layer::Silver, Layer::Platin
 #[derive(Clone)]
 pub(super) struct Scope {
     pub(super) catalog: Catalog,
+    pub(super) store: Arc<dyn ObjectStore>,
     pub(super) deletes: Arc<dyn DeletedRows>,
+    pub(super) manifests: Arc<ManifestCache>,
     pub(super) options: Arc<QueryOptions>,
     pub(super) tenant: TenantId,
     pub(super) version: u64,
@@ -93,6 +96,7 @@ impl Scope {
         let read = tokio::task::spawn_blocking(move || scope.snapshot(layer, &name)).await;
         let snapshot = read.map_err(|e| StorageError::io("reading the catalog", std::io::Error::other(e)))??;
         let Some(snapshot) = snapshot else { return Ok(None) };
+        let snapshot = snapshot.with_folded(self.store.as_ref(), &self.manifests).await?;
         Ok(Some(Arc::new(SnapshotTable::new(snapshot, self.tenant, self.deletes.clone())?)))
     }
 }

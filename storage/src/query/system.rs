@@ -148,7 +148,8 @@ impl SystemTable {
             Self::Shards => rows::shards(scope),
             Self::Runs => rows::runs(scope),
             Self::Tables => rows::tables(scope),
-            Self::Files => rows::files(scope),
+            // Part of them is in the store: see `scan`.
+            Self::Files => Ok(Vec::new()),
             Self::Lineage => rows::lineage(scope),
             Self::Alerts => rows::alerts(scope),
             Self::Audit => rows::audit(scope),
@@ -188,6 +189,11 @@ impl TableProvider for SystemProvider {
         _limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let (table, scope) = (self.table, self.scope.clone());
+        if table == SystemTable::Files {
+            let rows = super::system_files::files(&scope).await.and_then(|rows| batch(table.columns(), &rows));
+            let batch = rows.map_err(|e| DataFusionError::External(Box::new(e)))?;
+            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema.clone(), projection.cloned())?);
+        }
         let read = tokio::task::spawn_blocking(move || batch(table.columns(), &table.rows(&scope)?)).await;
         let read = read.unwrap_or_else(|e| Err(StorageError::io("reading the catalog", std::io::Error::other(e))));
         let batch = read.map_err(|e| DataFusionError::External(Box::new(e)))?;

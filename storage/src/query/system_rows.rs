@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::table::OutcomeCounts;
 
 /// The most rows of a system table that may grow without end.
-const NEWEST: usize = 50_000;
+pub(super) const NEWEST: usize = 50_000;
 
 pub(super) const RUN_COLUMNS: &[(&str, Kind)] = &[
     ("run_id", Text),
@@ -181,45 +181,6 @@ pub(super) fn tables(s: &Scope) -> Rows {
         ]
     };
     Ok(s.catalog.view().tables(s.tenant)?.into_iter().map(row).collect())
-}
-
-/// Files that the session's version sees.
-pub(super) fn files(s: &Scope) -> Rows {
-    let view = s.catalog.view();
-    let mut out = Vec::new();
-    for t in view.tables(s.tenant)? {
-        let gone: std::collections::HashMap<_, _> = view
-            .scan::<DeletionVectors>(&t.id)?
-            .into_iter()
-            .filter(|(_, v)| v.is_live_at(s.version))
-            .map(|((_, bucket, file, _), v)| ((bucket, file), v.vector.cardinality))
-            .collect();
-        for ((_, bucket, id), e) in view.scan::<Files>(&t.id)? {
-            if !e.is_live_at(s.version) {
-                continue;
-            }
-            let f = e.file;
-            out.push(vec![
-                text(t.layer),
-                text(&t.name),
-                text(id),
-                number(bucket),
-                text(f.path),
-                text(f.partition),
-                number(f.size),
-                number(f.rows),
-                number(gone.get(&(bucket, id)).copied().unwrap_or(0)),
-                number(f.time_range.0),
-                number(f.time_range.1),
-                number(e.added),
-                number(f.created_at),
-            ]);
-            if out.len() == NEWEST {
-                return Ok(out);
-            }
-        }
-    }
-    Ok(out)
 }
 
 /// Edges out of the sources and out of Bronze, newest first.

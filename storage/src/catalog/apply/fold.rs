@@ -5,13 +5,14 @@ use sha2::{Digest, Sha256};
 
 use super::super::command::Reply;
 use super::super::keyspace::*;
-use super::super::manifests::{encode_entries, MAX_FOLD};
+use super::super::manifests::{encode_entries, ended, MAX_FOLD};
 use super::super::records::*;
 use super::super::tx::{refuse, ApplyError, Tx};
 use super::super::view::Read;
-use super::tables::table_by_id;
+use super::tables::{check_age, drop_object, table_by_id};
 
-/// The entries must be live and as the manifest has them: readers of every version see what they saw.
+/// The entries must be as the manifest has them: readers of every version see what they saw. A
+/// manifest of removed files goes when no reader can need it, as they do.
 pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Manifest, files: &[FileId]) -> Result<Reply, ApplyError> {
     let t = table_by_id(tx, table)?;
     if t.buckets > 0 {
@@ -20,6 +21,7 @@ pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Mani
     if (manifest.table, manifest.bucket) != (table, bucket) || !manifest.path.contains(&format!("tenant_id={}/", t.tenant_id)) {
         return refuse(ErrorCode::InvalidArgument, format!("manifest {} is not one of table {}", manifest.path, t.name));
     }
+    check_age(tx, &manifest.path)?;
     if files.is_empty() || files.len() > MAX_FOLD {
         return refuse(ErrorCode::InvalidArgument, format!("a manifest takes 1 to {MAX_FOLD} files, not {}", files.len()));
     }
@@ -28,16 +30,20 @@ pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Mani
     }
     let mut entries = Vec::with_capacity(files.len());
     for id in files {
-        let entry = tx.get::<Files>(&(table, bucket, *id))?.filter(|e| e.removed.is_none());
-        let Some(entry) = entry else {
-            return refuse(ErrorCode::Conflict, format!("file {id} of {} is not live or was folded already", t.name));
+        let Some(entry) = tx.get::<Files>(&(table, bucket, *id))? else {
+            return refuse(ErrorCode::Conflict, format!("file {id} of {} is not in the catalog, or was folded already", t.name));
         };
         tx.remove::<Files>(&(table, bucket, *id));
         entries.push(entry);
     }
+    let ended = ended(&entries);
+    if ended.is_none() && entries.iter().any(|e| e.removed.is_some()) {
+        return refuse(ErrorCode::Conflict, format!("files of {} were removed meanwhile; read the state again", t.name));
+    }
     let added = entries.iter().map(|e| e.added);
     let same = <[u8; 32]>::from(Sha256::digest(encode_entries(&entries)?)) == manifest.content
         && manifest.files == entries.len() as u64
+        && manifest.ended == ended
         && manifest.rows == entries.iter().map(|e| e.file.rows).fold(0, u64::saturating_add)
         && added.clone().min() == Some(manifest.min_added)
         && added.max() == Some(manifest.max_added);
@@ -48,5 +54,8 @@ pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Mani
         );
     }
     tx.put::<Manifests>(&(table, bucket, manifest.id), manifest)?;
+    if ended.is_some() {
+        drop_object(tx, table, bucket, manifest.id, &manifest.path)?;
+    }
     Ok(Reply::Done)
 }

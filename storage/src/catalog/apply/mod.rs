@@ -6,6 +6,7 @@ mod anomalies;
 mod control;
 mod fold;
 mod ingest;
+mod repack;
 mod runs;
 mod silver;
 mod tables;
@@ -136,6 +137,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
         Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
         Command::RaiseAlert(alert) => alerts::raise(tx, alert),
+        Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
     }
 }
 

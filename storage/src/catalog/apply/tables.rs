@@ -150,6 +150,11 @@ pub(super) fn check_object(tx: &Tx<'_>, table: &Table, path: &str) -> Result<(),
     if !below || path.split('/').any(|part| part == "..") {
         return refuse(ErrorCode::InvalidArgument, format!("file {path} is not below {}", table.root));
     }
+    check_age(tx, path)
+}
+
+/// Refuses an object that the sweep may have deleted as unnamed.
+pub(super) fn check_age(tx: &Tx<'_>, path: &str) -> Result<(), ApplyError> {
     if written_at(path).is_some_and(|at| at < tx.now - MAX_FILE_AGE) {
         return refuse(ErrorCode::Conflict, format!("file {path} was written over 12 hours ago and may be swept; write it again"));
     }
@@ -190,6 +195,9 @@ pub(super) fn forget_files(tx: &mut Tx<'_>, files: &[(u64, FileId)]) -> Result<R
         let file_key = (dropped.table, dropped.bucket, key.1);
         if tx.get::<Files>(&file_key)?.is_some_and(|f| f.removed.is_some()) {
             tx.remove::<Files>(&file_key);
+        }
+        if tx.get::<Manifests>(&file_key)?.is_some_and(|m| m.ended.is_some()) {
+            tx.remove::<Manifests>(&file_key);
         }
         let vectors = tx.scan::<DeletionVectors>(&file_key)?;
         for (vector_key, entry) in vectors {

@@ -139,6 +139,15 @@ pub struct Bucket {
     pub live_rows: u64,
 }
 
+/// A Bronze file that holds the records of several commits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedFile {
+    /// The file.
+    pub file: FileId,
+    /// Its records.
+    pub count: u64,
+}
+
 /// An object that no current version names: deleted once no reader can need it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedFile {
@@ -179,4 +188,14 @@ pub struct Manifest {
     pub min_added: u64,
     /// The last.
     pub max_added: u64,
+    /// Where all of them are removed: the first catalog version that sees none of them.
+    #[serde(default)]
+    pub ended: Option<u64>,
+}
+
+impl Manifest {
+    /// Whether a reader of this catalog version may find a file in it.
+    pub fn is_seen_at(&self, version: u64) -> bool {
+        self.min_added <= version && self.ended.is_none_or(|e| version < e)
+    }
 }

@@ -73,6 +73,16 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
     let path = format!("_lakewright/manifests/tenant_id={}/m", tenant());
     let (manifest, bytes) = manifests::encode(FileId(id(0x77)), path, bronze(), 0, &entries).unwrap();
     w.done(Command::FoldFiles { table: bronze(), bucket: 0, manifest, files: vec![entries[0].file.id] });
+    let files: Vec<FileId> = [14, 15]
+        .map(|first| {
+            let c = w.bronze(shard, epoch, run, first, 1, 0);
+            let file = c.files[0].id;
+            w.done(Command::CommitBronze(c));
+            file
+        })
+        .to_vec();
+    let output = w.file(0x30, 2);
+    w.done(Command::ReplaceBronze(ReplaceBronze { table: bronze(), inputs: files, output }));
     assert!(w.now > base);
     (w, vec![("manifest".to_owned(), bytes)])
 }
@@ -168,7 +178,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
+            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
         _ => panic!("{name} is not known"),
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::world::*;
 use crate::catalog::command::*;
 use crate::catalog::records::*;
-use crate::catalog::CatalogStore;
+use crate::catalog::{manifests, CatalogStore};
 use crate::invariants;
 use lakewright_proto::*;
 
@@ -20,6 +20,9 @@ enum Step {
     Repeat,
     Reset,
     Forget,
+    Replace { from: u8, n: u8 },
+    Fold { removed: bool, n: u8 },
+    Sweep,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -34,6 +37,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Repeat),
         1 => Just(Step::Reset),
         1 => Just(Step::Forget),
+        2 => (0u8..4, 2u8..5).prop_map(|(from, n)| Step::Replace { from, n }),
+        1 => (any::<bool>(), 1u8..4).prop_map(|(removed, n)| Step::Fold { removed, n }),
+        1 => Just(Step::Sweep),
     ]
 }
 
@@ -70,8 +76,41 @@ fn command(w: &mut World, step: &Step, run: &mut Option<RunId>, epochs: &[(Shard
         }
         Step::Reset => Command::ResetStream { tenant: tenant(), connector: connector(), stream: "s".into() },
         Step::Forget => Command::ForgetFiles { files: vec![(w.now as u64, FileId(id(1)))] },
+        Step::Replace { from, n } => {
+            let mut entries = bronze_entries(w, false);
+            entries.sort_by_key(|e| match e.range {
+                FileRange::Offsets { shard, first, .. } => (shard, first),
+                _ => (ShardId(0), 0),
+            });
+            let chosen: Vec<FileEntry> = entries.into_iter().skip(usize::from(*from)).take(usize::from(*n)).collect();
+            let output = w.file(0x30, chosen.iter().map(|e| e.file.rows).sum());
+            Command::ReplaceBronze(ReplaceBronze { table: bronze(), inputs: chosen.iter().map(|e| e.file.id).collect(), output })
+        }
+        Step::Fold { removed, n } => {
+            let entries: Vec<FileEntry> = bronze_entries(w, *removed).into_iter().take(usize::from(*n)).collect();
+            let id = FileId(w.fresh());
+            let path = format!("_lakewright/manifests/tenant_id={}/{id}", tenant());
+            let (manifest, _) = manifests::encode(id, path, bronze(), 0, &entries).ok()?;
+            Command::FoldFiles { table: bronze(), bucket: 0, manifest, files: entries.iter().map(|e| e.file.id).collect() }
+        }
+        Step::Sweep => {
+            use crate::catalog::Read;
+            let dropped = w.store.view().all::<crate::catalog::keyspace::Dropped>().unwrap();
+            Command::ForgetFiles { files: dropped.into_iter().map(|(key, _)| key).collect() }
+        }
         Step::Repeat => return None,
     })
+}
+
+/// Entries of Bronze files in the catalog, live or removed.
+fn bronze_entries(w: &World, removed: bool) -> Vec<FileEntry> {
+    use crate::catalog::Read;
+    let view = w.store.view();
+    let Some(table) = view.all::<crate::catalog::keyspace::TableIds>().unwrap().into_iter().find(|(id, _)| *id == bronze()) else {
+        return Vec::new();
+    };
+    let entries = view.scan::<crate::catalog::keyspace::Files>(&table.0).unwrap().into_iter().map(|(_, e)| e);
+    entries.filter(|e| e.removed.is_some() == removed).collect()
 }
 
 proptest! {

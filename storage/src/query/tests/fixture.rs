@@ -14,7 +14,7 @@ use roaring::RoaringTreemap;
 
 use super::storage_crate::catalog::command::*;
 use super::storage_crate::catalog::records::*;
-use super::storage_crate::catalog::{Catalog, CatalogStore, LocalProposer};
+use super::storage_crate::catalog::{Catalog, CatalogStore, LocalProposer, ManifestCache};
 use super::storage_crate::query::{DeletedRows, QueryEngine, QueryOptions};
 use super::storage_crate::table::*;
 
@@ -97,7 +97,7 @@ impl Lake {
         let catalog = Catalog::new(store.clone(), Arc::new(LocalProposer::new(store)));
         let objects = Arc::new(InMemory::new());
         let vectors = Arc::new(Vectors::default());
-        let engine = QueryEngine::new(catalog.clone(), objects.clone(), options, vectors.clone());
+        let engine = QueryEngine::new(catalog.clone(), objects.clone(), options, vectors.clone(), Arc::new(ManifestCache::new(1_000)));
         let lake = Self { catalog, store: objects, vectors, engine, _dir: dir };
         let (tenant, user) = (TenantId::generate(), UserId::generate());
         lake.propose(Command::InitCluster {
