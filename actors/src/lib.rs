@@ -32,3 +32,7 @@ pub mod silver_context;
 pub mod supervise;
 pub mod sweeper;
 pub mod tenant;
+pub mod verify;
+
+#[cfg(test)]
+mod world;

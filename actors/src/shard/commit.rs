@@ -134,27 +134,14 @@ impl Open {
         let store = &self.committer.services.store;
         let source = bronze_subject(&self.committer.services, &self.shard)?;
         let key = |file| Key::Bronze { tenant, source, day: Day::of_micros(ingested_at), file };
-        let system = |name: &'static str| move |file| Key::System { tenant, table: name.to_owned(), month: Month::of_micros(ingested_at), file };
+        let system =
+            |name: &'static str| move |file| Key::System { tenant, table: name.to_owned(), month: Month::of_micros(ingested_at), file };
         let at = |column: &str| Profile::System { time_column: column.to_owned() };
         // Encoding is the most of the work here: the three files go on side by side.
         tokio::try_join!(
             append(&mut self.bronze, store, key, output.bronze, schemas::bronze(), Profile::Bronze),
-            append(
-                &mut self.quality,
-                store,
-                system("data_quality_results"),
-                output.quality,
-                schemas::quality_results(),
-                at("checked_at")
-            ),
-            append(
-                &mut self.dead_letters,
-                store,
-                system("dead_letters"),
-                output.dead_letters,
-                schemas::dead_letters(),
-                at("rejected_at")
-            ),
+            append(&mut self.quality, store, system("data_quality_results"), output.quality, schemas::quality_results(), at("checked_at")),
+            append(&mut self.dead_letters, store, system("dead_letters"), output.dead_letters, schemas::dead_letters(), at("rejected_at")),
         )?;
         let since = self.gathered.since.or_else(|| Some(Instant::now()));
         self.gathered = Gathered {

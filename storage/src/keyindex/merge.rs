@@ -66,12 +66,12 @@ impl Cursor {
     }
 }
 
-/// Several runs as one: the newest entry of every key, ascending.
-struct Merged(Vec<Cursor>);
+/// Several runs as one: the newest entry of every key, ascending. Memory: 1 MiB a run.
+pub struct Merged(Vec<Cursor>);
 
 impl Merged {
     /// Over runs, newest first.
-    async fn open(runs: &[RunReader]) -> Result<Self> {
+    pub async fn open(runs: &[RunReader]) -> Result<Self> {
         let mut cursors = Vec::with_capacity(runs.len());
         for run in runs {
             cursors.push(Cursor::open(run.clone()).await?);
@@ -79,7 +79,8 @@ impl Merged {
         Ok(Self(cursors))
     }
 
-    async fn next(&mut self) -> Result<Option<Entry>> {
+    /// The next entry.
+    pub async fn next(&mut self) -> Result<Option<Entry>> {
         let least = self.0.iter().filter_map(|c| c.head.map(|h| h.key)).min();
         let Some(key) = least else { return Ok(None) };
         let mut newest: Option<Entry> = None;

@@ -205,6 +205,15 @@ impl MergeSession {
 
     /// Ends the merge: files, vectors, index and changes are durable, and named by the answer alone.
     pub async fn finish(self) -> Result<SilverDelta> {
+        self.end(true).await
+    }
+
+    /// The same without change rows: for a table that nobody follows.
+    pub async fn finish_without_changes(self) -> Result<SilverDelta> {
+        self.end(false).await
+    }
+
+    async fn end(self, with_changes: bool) -> Result<SilverDelta> {
         let Self { context, state, index, slots, files, dead_new, dead_old, outcomes } = self;
         let to = outcomes.last().map_or(state.watermark, |(c, _)| *c);
         let span = span(state.watermark, to);
@@ -213,8 +222,10 @@ impl MergeSession {
         let mut delta = SilverDelta { outcomes, ..SilverDelta::default() };
         delta.deletion_vectors = vectors(&context, &state, &added, &file_ids, dead_new, dead_old).await?;
         write_index(&context, &state, &index, &slots, &file_ids, &mut delta).await?;
-        let changed = Changed::of(slots.values(), &file_ids);
-        delta.changes = write_changes(&context, &state, &added, changed, to).await?;
+        if with_changes {
+            let changed = Changed::of(slots.values(), &file_ids);
+            delta.changes = write_changes(&context, &state, &added, changed, to).await?;
+        }
         delta.added = added;
         Ok(delta)
     }

@@ -97,24 +97,6 @@ fn batch(c: &SilverContext, first: u64, ops: &[Op]) -> MergeBatch {
     }
 }
 
-/// What the catalog does with a change.
-fn advance(state: &mut BucketState, delta: &SilverDelta) {
-    state.files.retain(|f| !delta.removed.contains(&f.id));
-    state.deletion_vectors.retain(|v| !delta.removed.contains(&v.data_file));
-    state.files.extend(delta.added.iter().cloned());
-    for v in &delta.deletion_vectors {
-        state.deletion_vectors.retain(|o| o.data_file != v.data_file);
-        state.deletion_vectors.push(v.clone());
-    }
-    state.index.retain(|r| !delta.index_removed.contains(&r.id));
-    state.index.extend(delta.index_added.iter().cloned());
-    state.index.sort_by_key(|r| r.level_order);
-    state.live_rows = state.live_rows.checked_add_signed(delta.live_rows_delta()).unwrap();
-    if let Some((to, _)) = delta.outcomes.last() {
-        state.watermark = *to;
-    }
-}
-
 #[derive(Clone, Debug, Default)]
 struct Known {
     version: i64,
@@ -222,13 +204,13 @@ async fn run(sessions: Vec<Vec<Vec<Op>>>, compact_after: usize) {
             }
         }
         let delta = merge.finish().await.unwrap();
-        advance(&mut state, &delta);
+        state.advance(&delta).unwrap();
         replay(&c, &delta, &mut changed).await;
         if n == compact_after && !state.files.is_empty() {
             for inputs in [vec![state.files[0].id]] {
                 let plan = compact::CompactionPlan::of(inputs);
                 let (delta, _) = compact::execute(c.clone(), &state, &plan).await.unwrap();
-                advance(&mut state, &delta);
+                state.advance(&delta).unwrap();
             }
         }
         let want: BTreeMap<String, Row> = oracle
