@@ -292,27 +292,12 @@ pub(super) async fn add_run(
     }
     let order = state.index.iter().map(|r| r.level_order).max().unwrap_or(0) + 1;
     let count = entries.len() as u64;
-    let start = |expected: u64| {
-        let id = FileId::generate();
-        RunWriter::new(&context.store, id, context.key(SilverPart::Index, id).to_string(), order, expected)
-    };
-    let mut writer = start(count);
-    for entry in &entries {
-        writer.add(entry).await?;
-    }
-    let run = writer.finish().await?;
-    let n = merge_plan(&state.index, count);
-    if n == 0 {
-        delta.index_added.push(run);
-        return Ok(());
-    }
-    let mut readers = vec![RunReader::open(&context.store, &run, &context.blocks).await?];
-    readers.extend(older[..n].iter().cloned());
-    let merged = merge_runs(&readers, start(readers.iter().map(|r| r.run().entries).sum())).await?;
-    // Never named, so nobody misses it.
-    context.store.delete(&run.path).await?;
-    delta.index_added.push(merged);
-    delta.index_removed.extend(older[..n].iter().map(|r| r.run().id));
+    let merged = &older[..merge_plan(&state.index, count).min(older.len())];
+    let expected = count + merged.iter().map(|r| r.run().entries).sum::<u64>();
+    let id = FileId::generate();
+    let writer = RunWriter::new(&context.store, id, context.key(SilverPart::Index, id).to_string(), order, expected);
+    delta.index_added.push(merge_runs(entries, merged, writer).await?);
+    delta.index_removed.extend(merged.iter().map(|r| r.run().id));
     Ok(())
 }
 
