@@ -11,46 +11,20 @@ use lakewright_storage::catalog::command::{Command, CommitCompaction, Reply};
 use lakewright_storage::deletion_vector;
 use lakewright_storage::parquet::{write_file, Owner, Profile, Span};
 use lakewright_storage::paths::{self, Key, Month, SilverPart};
+use lakewright_storage::silver::compact::{execute, CompactionPlan};
 use lakewright_storage::silver::live_rows;
 use lakewright_storage::table::SilverDelta;
 use roaring::RoaringTreemap;
 use serde_json::json;
 
 use super::*;
-use crate::merge::compact_now;
 use crate::replay::replay;
-use crate::world::World;
-
-const PACK: &str = "\
-pack: shop
-entities:
-  - name: Order
-    table: purchase
-    streams: [orders]
-    key: {path: $.id}
-    version: {path: $.v, type: int64}
-    operation: {path: $.op, delete: [delete]}
-    fields:
-      - {name: id, type: uuid, from: $id}
-      - {name: number, type: string, from: $.id}
-      - {name: total, type: 'decimal(10,2)', from: $.total}
-      - {name: tags, type: list<string>, from: '$.tags[*]'}
-";
-
-async fn verified(w: &World) -> Report {
-    let (tell, told) = watch::channel(Progress::default());
-    let report = verify_from_bronze(&w.services, w.table("purchase").id, &tell).await.unwrap_or_else(|e| panic!("{e}"));
-    let last = *told.borrow();
-    assert_eq!((last.commit, last.compared), (last.watermark, last.to_compare), "it told of all that it did");
-    let left = w.services.store.list(&paths::scratch_root(w.services.node));
-    assert_eq!(left.try_collect::<Vec<_>>().await.unwrap(), Vec::new(), "nothing is left behind");
-    report
-}
+use crate::world::{World, SHOP};
 
 /// Ten runs: inserts, updates, deletes, re-inserts, late and equal versions, a dead letter replayed
 /// under a pack with one column more, a compaction.
 async fn eventful() -> (World, ConnectorId) {
-    let w = World::new(PACK).await;
+    let w = World::new(SHOP).await;
     let connector = w.connect(json!({"stream": "orders"})).await;
     let lines = |file: u64| -> String {
         (0..40u64)
@@ -74,7 +48,7 @@ async fn eventful() -> (World, ConnectorId) {
     w.write("bad.ndjson", "{\"id\":\"late\",\"v\":1,\"total\":\"much\",\"note\":\"n\"}\n{\"id\":\"k1\",\"v\":90,\"total\":\"1e9\"}\n");
     let run = w.run(connector, "orders").await;
     assert_eq!(run.counts.rejected, 2);
-    let fixed = PACK.replace("from: $.total}", "from: $.total, on_error: null_and_flag}\n      - {name: note, type: string, from: $.note}");
+    let fixed = SHOP.replace("from: $.total}", "from: $.total, on_error: null_and_flag}\n      - {name: note, type: string, from: $.note}");
     w.pin(&fixed).await;
     let letters = w.lines("select address_shard, address_offset from system.dead_letters order by 2").await;
     let address = |line: &String| {
@@ -91,14 +65,13 @@ async fn eventful() -> (World, ConnectorId) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_eventful_table_is_what_bronze_makes_of_it() {
     let (w, connector) = eventful().await;
-    let before = w.table("purchase").files;
-    let report = verified(&w).await;
+    let report = w.verified().await;
     assert_eq!((report.comparison.fault_count, report.comparison.faults.clone()), (0, Vec::new()));
-    compact_now(&w.services, w.table("purchase").id, 0).await.unwrap();
-    assert!(w.table("purchase").files < before, "{} files were {before}", w.table("purchase").files);
+    compact(&w).await;
+    assert_eq!(w.table("purchase").files, 1);
     w.write("after.ndjson", "{\"id\":\"k3\",\"v\":50,\"op\":\"delete\"}\n{\"id\":\"new\",\"v\":1,\"total\":\"1\"}\n");
     w.run(connector, "orders").await;
-    let report = verified(&w).await;
+    let report = w.verified().await;
     assert_eq!((report.comparison.fault_count, report.comparison.faults.clone()), (0, Vec::new()));
     assert_eq!((report.commits >= 13, report.records), (true, 404));
     let live = w.lines("select count(*) from silver.purchase").await;
@@ -107,6 +80,18 @@ async fn an_eventful_table_is_what_bronze_makes_of_it() {
     let kinds: Vec<&str> = outcomes.iter().map(|o| o.split('|').next().unwrap()).collect();
     assert_eq!(kinds, ["delete", "insert", "update_after", "update_before"], "the table was eventful");
     w.end().await;
+}
+
+/// All files as one.
+async fn compact(w: &World) {
+    let table = w.table("purchase");
+    let claim = Command::ClaimBucket { table: table.id, bucket: 0, node: w.services.node };
+    let Reply::Epoch(epoch) = w.propose(claim).await else { panic!("an epoch") };
+    let state = w.services.catalog.view().bucket_state(table.id, 0).unwrap();
+    let plan = CompactionPlan::of(state.files.iter().map(|f| f.id).collect());
+    let context = silver_context(&w.services, &table, 0, epoch).unwrap();
+    let (delta, inputs) = execute(context, &state, &plan).await.unwrap();
+    w.propose(Command::CommitCompaction(CommitCompaction { table: table.id, bucket: 0, epoch, inputs, delta })).await;
 }
 
 /// Commits a compaction that does not keep to its rows.
@@ -149,12 +134,12 @@ fn with_text(batch: &RecordBatch, name: &str, text: &str) -> RecordBatch {
 async fn a_row_that_is_not_what_bronze_says_is_found() {
     let (w, _) = eventful().await;
     tamper(&w, |b| with_text(&b, "number", "forged")).await;
-    let found = verified(&w).await.comparison;
+    let found = w.verified().await.comparison;
     assert_eq!(found.fault_count, 1, "{:?}", found.faults);
     assert!(found.faults[0].starts_with("key \"k") && found.faults[0].ends_with("other number than Bronze gives"), "{:?}", found.faults);
     // Under another key it is one row too many and one too few.
     tamper(&w, |b| with_text(&b, "_source_key", "nobody")).await;
-    let found = verified(&w).await.comparison;
+    let found = w.verified().await.comparison;
     assert_eq!(found.fault_count, 2, "{:?}", found.faults);
     assert!(found.faults.iter().any(|f| f.contains("\"nobody\"") && f.ends_with("by Bronze there is none")), "{:?}", found.faults);
     assert!(found.faults.iter().any(|f| f.ends_with("by Bronze there is one")), "{:?}", found.faults);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use futures::TryStreamExt as _;
 use lakewright_proto::*;
 use lakewright_storage::catalog::command::*;
 use lakewright_storage::catalog::keyspace::{Connectors, Runs};
@@ -16,9 +17,11 @@ use lakewright_storage::deletion_vector::StoredDeletes;
 use lakewright_storage::keyindex::BlockCache;
 use lakewright_storage::object::Store;
 use lakewright_storage::pack::Pack as Parsed;
+use lakewright_storage::paths;
 use lakewright_storage::query::{QueryEngine, QueryOptions};
 use object_store::memory::InMemory;
 use serde_json::{json, Value};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,9 +33,27 @@ use crate::restart::RestartPolicy;
 use crate::root::RootHandle;
 use crate::runs::{self, pack_tables, system_tables};
 use crate::services::{IngestOptions, SecretOpener, Services};
+use crate::verify::{verify_from_bronze, Progress, Report};
 
 /// Nothing here takes this long: what does has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A pack with versions, deletes, decimals and lists.
+pub const SHOP: &str = "\
+pack: shop
+entities:
+  - name: Order
+    table: purchase
+    streams: [orders]
+    key: {path: $.id}
+    version: {path: $.v, type: int64}
+    operation: {path: $.op, delete: [delete]}
+    fields:
+      - {name: id, type: uuid, from: $id}
+      - {name: number, type: string, from: $.id}
+      - {name: total, type: 'decimal(10,2)', from: $.total}
+      - {name: tags, type: list<string>, from: '$.tags[*]'}
+";
 
 struct NoSecrets;
 
@@ -106,7 +127,7 @@ impl World {
 
     /// A connector over the directory.
     pub async fn connect(&self, more: Value) -> ConnectorId {
-        let mut config = json!({"url": format!("file://{}", self.files.path().display()), "settle_ms": 0, "poll_ms": 5});
+        let mut config = json!({"url": format!("file://{}", self.files.path().display()), "settle_ms": 0, "poll_ms": 10});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let connector = Connector {
             id: ConnectorId::generate(),
@@ -180,6 +201,17 @@ impl World {
             out.extend((0..b.num_rows()).map(|r| columns.iter().map(|c| c.value(r).to_string()).collect::<Vec<_>>().join("|")));
         }
         out
+    }
+
+    /// The table `purchase` against Bronze, which leaves nothing behind.
+    pub async fn verified(&self) -> Report {
+        let (tell, told) = watch::channel(Progress::default());
+        let report = verify_from_bronze(&self.services, self.table("purchase").id, &tell).await.unwrap_or_else(|e| panic!("{e}"));
+        let last = *told.borrow();
+        assert_eq!((last.commit, last.compared), (last.watermark, last.to_compare), "it told of all that it did");
+        let left = self.services.store.list(&paths::scratch_root(self.services.node));
+        assert_eq!(left.try_collect::<Vec<_>>().await.unwrap(), Vec::new(), "nothing is left behind");
+        report
     }
 
     /// Ends the actors.

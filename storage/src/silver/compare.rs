@@ -189,3 +189,7 @@ impl<'a> Pairs<'a> {
         Ok(Some((left, right)))
     }
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

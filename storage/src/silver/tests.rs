@@ -24,18 +24,18 @@ use crate::table::{BucketState, OutcomeCounts, SilverDelta};
 const DAY: i64 = 86_400_000_000;
 
 #[derive(Clone, Debug)]
-struct Op {
-    key: u8,
-    version: i64,
-    content: u8,
-    delete: bool,
+pub(super) struct Op {
+    pub key: u8,
+    pub version: i64,
+    pub content: u8,
+    pub delete: bool,
 }
 
 fn op() -> impl Strategy<Value = Op> {
     (0u8..6, 0i64..8, 0u8..3, prop::bool::weighted(0.25)).prop_map(|(key, version, content, delete)| Op { key, version, content, delete })
 }
 
-fn context() -> SilverContext {
+pub(super) fn context() -> SilverContext {
     let mut rows = silver_system_columns();
     rows.push(column(1000, "value", DataType::Utf8, true));
     let mut changes = change_columns();
@@ -60,7 +60,7 @@ fn context() -> SilverContext {
 }
 
 /// A batch of ops; partitions spread over three months, differently for each delivery.
-fn batch(c: &SilverContext, first: u64, ops: &[Op]) -> MergeBatch {
+pub(super) fn batch(c: &SilverContext, first: u64, ops: &[Op]) -> MergeBatch {
     let n = ops.len();
     let same = |t: &str| -> ArrayRef { Arc::new(StringArray::from(vec![t; n])) };
     let keys: Vec<String> = ops.iter().map(|o| format!("k{}", o.key)).collect();
