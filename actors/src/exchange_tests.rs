@@ -1,3 +1,5 @@
+//! What is handed over, taken, and waited for.
+#![expect(clippy::unwrap_used, reason = "tests")]
 use lakewright_proto::{ConnectorId, RunId, SourcePosition, TenantId};
 use lakewright_storage::table::StreamCounts;
 

@@ -36,7 +36,7 @@ async fn eventful() -> (World, ConnectorId) {
                     2 => 5,
                     _ => (file * 7 + k) % 10,
                 };
-                let op = if (k + file) % 6 == 0 { ",\"op\":\"delete\"" } else { "" };
+                let op = if (k + file).is_multiple_of(6) { ",\"op\":\"delete\"" } else { "" };
                 format!("{{\"id\":\"k{k}\",\"v\":{version},\"total\":\"{}.50\",\"tags\":[\"t{file}\",\"u\"]{op}}}\n", file + k)
             })
             .collect()

@@ -14,9 +14,9 @@ use crate::paths;
 use crate::table::{BucketState, OutcomeCounts};
 
 /// Rows that one merge takes: it holds some hundred bytes for each key that it touches.
-const SESSION_ROWS: u64 = 100_000;
-/// Bytes of rows that one merge takes.
-const SESSION_BYTES: usize = 128 << 20;
+const SESSION_ROWS: u64 = 50_000;
+/// Bytes of rows that one merge takes: until its end they wait in the encoders of its files, one a month.
+const SESSION_BYTES: usize = 32 << 20;
 /// Objects deleted at once.
 const DELETES: usize = 16;
 

@@ -38,7 +38,7 @@ async fn parquet_rows_reach_silver_with_every_digit() {
         writer.write(&batch).unwrap();
         writer.into_inner().unwrap()
     };
-    w.write("a.parquet", file(vec![1, 1, 1], vec![1_234_567_89, -7, 100], vec![None; 3]));
+    w.write("a.parquet", file(vec![1, 1, 1], vec![123_456_789, -7, 100], vec![None; 3]));
     let first = w.run(connector, "orders").await;
     assert_eq!((first.counts.read, first.counts.accepted), (3, 3));
     w.write("b.parquet", file(vec![2, 1, 3], vec![5, 6, 7], vec![None, None, Some("delete")]));
