@@ -1,6 +1,5 @@
-//! Tests of the hand-over: what waits for an announced batch, and what is let go.
+//! What is handed over, taken, and waited for.
 #![expect(clippy::unwrap_used, reason = "tests")]
-
 use lakewright_proto::{ConnectorId, RunId, SourcePosition, TenantId};
 use lakewright_storage::table::StreamCounts;
 

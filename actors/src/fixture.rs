@@ -145,7 +145,11 @@ impl Lake {
         };
         let connector_id = connector.id;
         self.propose(Command::CreateConnector { connector, secrets: vec![] }).await;
-        let pin = Command::PinPack { tenant, hash: self.pack.hash().to_owned(), tables: pack_tables::plan(&self.catalog.view(), tenant, &self.pack).unwrap().0 };
+        let pin = Command::PinPack {
+            tenant,
+            hash: self.pack.hash().to_owned(),
+            tables: pack_tables::plan(&self.services.catalog.view(), tenant, &self.pack).unwrap().0,
+        };
         let Reply::Tables(silver) = self.propose(pin).await else { panic!("tables") };
         let run = RunId::generate();
         let start = Command::StartRun {
@@ -194,6 +198,7 @@ impl Lake {
         let quality = write_file(store, key, &schemas::quality_results(), [output.quality], &footer(file), &profile).await.unwrap();
         let entity = EntityCounts { accepted: count, ..EntityCounts::default() };
         let command = CommitBronze {
+            profiles: Vec::new(),
             shard: s.shard.id,
             epoch: s.shard.epoch,
             run: s.run,

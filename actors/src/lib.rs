@@ -11,8 +11,6 @@
 //! A handler never awaits IO: work runs beside its actor ([`offload`]) and comes back as a message.
 //! What is not acknowledged owns byte [`credit`]. Failed children are restarted by [`restart`].
 
-#[cfg(test)]
-mod catalog_world;
 pub mod connector;
 pub mod connectors;
 pub mod credit;
@@ -40,6 +38,11 @@ pub mod silver_context;
 pub mod supervise;
 pub mod sweeper;
 pub mod tenant;
+pub mod verify;
 
 #[cfg(test)]
+mod catalog_world;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod world;

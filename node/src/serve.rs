@@ -26,6 +26,8 @@ use crate::{allocator, recover, telemetry, ticket_ring, tls, token_recovery};
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// Threads for encoding, checking and local disk.
 const BLOCKING_THREADS: usize = 64;
+/// A call has this long for the beginning of its answer. A stream then goes on as long as it has something to say.
+const CALL_WITHIN: Duration = Duration::from_secs(600);
 /// A new ticket key is made this often.
 const TICKET_KEY_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
@@ -85,6 +87,10 @@ async fn serve(config: Config) -> Result<(), Error> {
     Ok(())
 }
 
+fn server(call_within: Duration) -> Server {
+    Server::builder().tcp_nodelay(true).concurrency_limit_per_connection(64).timeout(call_within)
+}
+
 async fn admin_server(
     service: AdminService,
     authenticator: Authenticator,
@@ -104,7 +110,7 @@ async fn admin_server(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1alpha()
         .map_err(|e| failed("building server reflection", e))?;
-    let mut server = Server::builder().tcp_nodelay(true).concurrency_limit_per_connection(64).timeout(Duration::from_secs(600));
+    let mut server = server(CALL_WITHIN);
     if let Some(tls) = tls {
         server = server.tls_config(tls).map_err(|e| failed("using TLS", e))?;
     }
@@ -169,3 +175,7 @@ async fn signal() -> Result<String, Error> {
         _ = int.recv() => "SIGINT".to_owned(),
     })
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

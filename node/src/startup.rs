@@ -80,6 +80,9 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
     let store = Store::open(&store_config(&config)).await.map_err(Error::from)?;
     first_start::claim_store(&store, &cluster).await?;
 
+    // Before anything can verify a table again.
+    lakewright_actors::verify::clear_left_behind(&store, NodeId(config.node.id)).await;
+
     let services = Arc::new(Services {
         node: NodeId(config.node.id),
         cluster,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use lakewright_proto::{Error, ErrorCode, FileId, TableId, TenantId};
+use lakewright_proto::{Error, ErrorCode, FileId, NodeId, TableId, TenantId};
 use uuid::Uuid;
 
 #[cfg(test)]
@@ -17,6 +17,19 @@ pub const CLUSTER_MARKER: &str = "_lakewright/cluster.json";
 pub const CATALOG_ROOT: &str = "_lakewright/catalog";
 /// Manifests (older file lists of tables) live below this.
 pub const MANIFEST_ROOT: &str = "_lakewright/manifests";
+
+/// Tables made to be compared and thrown away live below this, node by node.
+const SCRATCH_ROOT: &str = "_lakewright/scratch";
+
+/// Where a node keeps what it throws away; nothing there outlives the process that wrote it.
+pub fn scratch_root(node: NodeId) -> String {
+    format!("{SCRATCH_ROOT}/node={node}")
+}
+
+/// The place of one piece of work of a node; the usual keys stand below it.
+pub fn scratch(node: NodeId, work: Uuid) -> String {
+    format!("{}/{work}", scratch_root(node))
+}
 
 /// A probe key, deleted after use.
 pub fn probe(id: Uuid) -> String {

@@ -36,7 +36,10 @@ pub enum PayloadFormat {
     /// One JSON value per record, as received.
     Json,
     /// The raw CSV line; [`RawBatch::csv_header`] names its columns.
-    Csv,
+    Csv {
+        /// Between two cells: an ASCII character.
+        delimiter: char,
+    },
     /// Canonical JSON of a Parquet row.
     ParquetJson,
 }

@@ -22,7 +22,7 @@ pub struct Input {
     pub ingested_at: TimestampMicrosecondArray,
     /// As received.
     pub payload: BinaryArray,
-    /// How to read each: `json`, `csv:HEADER`, `parquet_json`, `oversize:LENGTH:SHA256`.
+    /// How to read each: `json`, `csv:HEADER`, `csv;:HEADER`, `parquet_json`, `oversize:LENGTH:SHA256`.
     pub format: StringArray,
     /// Where each was.
     pub location: Option<StringArray>,
@@ -40,8 +40,28 @@ pub struct Input {
 
 /// Begins the format of a record that was too large to keep.
 pub const OVERSIZE: &str = "oversize:";
-/// Begins the format of a CSV line; its header follows as a JSON list.
-pub const CSV: &str = "csv:";
+/// Begins the format of a CSV line.
+const CSV: &str = "csv";
+
+/// The format of a CSV line: `csv:HEADER` with the header as a JSON list, `csv;:HEADER` where `;` and not
+/// a comma is between the cells.
+fn csv_format(delimiter: char, header: &[String]) -> String {
+    let header = serde_json::json!(header);
+    match delimiter {
+        ',' => format!("{CSV}:{header}"),
+        other => format!("{CSV}{other}:{header}"),
+    }
+}
+
+/// The delimiter and header of a CSV line's format; none of another's.
+pub fn csv_of(format: &str) -> Option<(char, &str)> {
+    let rest = format.strip_prefix(CSV)?;
+    if let Some(header) = rest.strip_prefix(':').filter(|h| h.starts_with('[')) {
+        return Some((',', header));
+    }
+    let delimiter = rest.chars().next()?;
+    Some((delimiter, rest.strip_prefix(delimiter)?.strip_prefix(':')?))
+}
 
 /// Takes a source's batch, each oversize record at its place.
 pub fn from_source(batch: &RawBatch, shard: u64, first_offset: u64, ingested_at: i64) -> Input {
@@ -50,10 +70,10 @@ pub fn from_source(batch: &RawBatch, shard: u64, first_offset: u64, ingested_at:
     let mut payload = BinaryBuilder::with_capacity(total, bytes);
     let mut format = StringBuilder::with_capacity(total, total * 8);
     let mut location = StringBuilder::new();
-    let plain = match (batch.format, &batch.csv_header) {
+    let plain = match (&batch.format, &batch.csv_header) {
         (PayloadFormat::Json, _) => "json".to_owned(),
         (PayloadFormat::ParquetJson, _) => "parquet_json".to_owned(),
-        (PayloadFormat::Csv, header) => format!("{CSV}{}", serde_json::json!(header.clone().unwrap_or_default())),
+        (PayloadFormat::Csv { delimiter }, header) => csv_format(*delimiter, header.as_deref().unwrap_or_default()),
     };
     // Where each row of the answer comes from: a row of the batch, or an oversize record.
     let mut sources: Vec<Option<usize>> = Vec::with_capacity(total);

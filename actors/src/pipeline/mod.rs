@@ -186,6 +186,8 @@ impl Pipeline {
         let n = input.payload.len();
         let mut rejects = poison;
         let json = texts::records(input, &mut rejects);
+        #[cfg(test)]
+        tests::panic_on_poison(&json);
         let mut scanner = Scanner::new(&self.layout);
         let scans = scan_all(&mut scanner, &json, &mut rejects);
         let Scanner { gather, captures, mismatches, .. } = scanner;

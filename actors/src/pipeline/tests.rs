@@ -4,6 +4,7 @@
 mod bad;
 mod batches;
 mod fixtures;
+mod poison;
 mod profiles;
 mod rules;
 mod shapes;
@@ -16,6 +17,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::connectors::PayloadFormat;
+
+pub use poison::panic_on_poison;
 
 /// 2026-01-01T00:00:00Z.
 pub const NOW: i64 = 1_767_225_600_000_000;
@@ -194,7 +197,7 @@ fn a_pipeline_may_have_no_rows() {
 #[test]
 fn csv_lines_and_source_keys() {
     let mut batch = raw(&[&b"a1,\"Ann, B\",10.5,2\r\n"[..], b"a2,Bob,,\n", b"a3,Cid\n", b"a4,\"say \"\"hi\"\"\",1,1", b"a5,\"open,1,1"]);
-    batch.format = PayloadFormat::Csv;
+    batch.format = PayloadFormat::Csv { delimiter: ',' };
     batch.csv_header = Some(["v", "number", "total", "count"].map(str::to_owned).to_vec());
     batch.key = Some(StringArray::from(vec!["k1", "k2", "k3", "k4", "k5"]));
     let pipeline = pipeline_of(

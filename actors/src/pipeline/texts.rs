@@ -6,7 +6,7 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, StringArray};
 use serde_json::{Map, Value};
 
-use super::bronze::{Input, CSV, OVERSIZE};
+use super::bronze::{csv_of, Input, OVERSIZE};
 use super::reject::{Reason, Reject};
 
 /// One text per record; empty where the record is refused.
@@ -43,17 +43,17 @@ fn record(input: &Input, row: usize, header: &mut (String, Vec<String>)) -> Resu
     }
     let text = simdutf8::compat::from_utf8(bytes)
         .map_err(|e| Reject::new(Reason::InvalidUtf8, format!("its bytes are not UTF-8 from byte {} on", e.valid_up_to())))?;
-    let Some(names) = format.strip_prefix(CSV) else { return Ok(text.to_owned()) };
+    let Some((delimiter, names)) = csv_of(format) else { return Ok(text.to_owned()) };
     if header.0 != names {
         let parsed = serde_json::from_str(names).map_err(|e| Reject::new(Reason::Internal, format!("its header cannot be read: {e}")))?;
         *header = (names.to_owned(), parsed);
     }
-    csv(text, &header.1)
+    csv(text, delimiter, &header.1)
 }
 
 /// A CSV line as an object of texts; an empty cell is null, since CSV tells no difference.
-fn csv(line: &str, header: &[String]) -> Result<String, Reject> {
-    let cells = cells(line).ok_or_else(|| Reject::new(Reason::Parse, "a quoted cell is not closed"))?;
+fn csv(line: &str, delimiter: char, header: &[String]) -> Result<String, Reject> {
+    let cells = cells(line, delimiter).ok_or_else(|| Reject::new(Reason::Parse, "a quoted cell is not closed"))?;
     if cells.len() != header.len() {
         return Err(Reject::new(Reason::Parse, format!("it has {} cells and the header {}", cells.len(), header.len())));
     }
@@ -65,7 +65,7 @@ fn csv(line: &str, header: &[String]) -> Result<String, Reject> {
 }
 
 /// The cells of one RFC 4180 record.
-fn cells(line: &str) -> Option<Vec<String>> {
+fn cells(line: &str, delimiter: char) -> Option<Vec<String>> {
     let mut out = Vec::new();
     let mut chars = line.trim_end_matches(['\r', '\n']).chars().peekable();
     loop {
@@ -83,7 +83,7 @@ fn cells(line: &str) -> Option<Vec<String>> {
                 }
             }
         }
-        while let Some(c) = chars.next_if(|c| *c != ',') {
+        while let Some(c) = chars.next_if(|c| *c != delimiter) {
             cell.push(c);
         }
         out.push(cell);

@@ -158,11 +158,12 @@ impl RootState {
     }
 
     fn report_lag(&self, table: TableId) {
-        let (table, queued) = {
+        let read = {
             let view = self.services.catalog.view();
             (view.table(table), view.queue_after(table, CommitSeq(0), LAG_CAP))
         };
-        if let (Ok(table), Ok(queued)) = (table, queued) {
+        // The gauge reads the catalog too: a view within a view waits for ever once a write waits between them.
+        if let (Ok(table), Ok(queued)) = read {
             crate::metrics::lag(&self.services, &table, queued.len());
         }
     }

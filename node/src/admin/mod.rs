@@ -18,5 +18,6 @@ mod sql;
 mod tables;
 mod tenants;
 mod users;
+mod verify;
 
 pub use service::{AdminService, NodeFacts};

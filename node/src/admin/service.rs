@@ -8,6 +8,7 @@ use lakewright_proto::admin as pb;
 use lakewright_proto::{ConnectorId, Error, TenantId};
 use lakewright_storage::catalog::records::SealedSecret;
 use lakewright_storage::query::QueryEngine;
+use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -43,12 +44,14 @@ pub struct AdminService {
     secrets: Arc<KeyRing>,
     raft: RaftStatus,
     facts: Arc<NodeFacts>,
+    /// Who has it may verify a table from Bronze.
+    verifying: Arc<Semaphore>,
 }
 
 impl AdminService {
     /// Over a node's parts.
     pub fn new(services: Arc<Services>, engine: Arc<QueryEngine>, secrets: Arc<KeyRing>, raft: RaftStatus, facts: NodeFacts) -> Self {
-        Self { services, engine, secrets, raft, facts: Arc::new(facts) }
+        Self { services, engine, secrets, raft, facts: Arc::new(facts), verifying: Arc::new(Semaphore::new(1)) }
     }
 
     pub(super) fn services(&self) -> &Arc<Services> {
@@ -57,6 +60,10 @@ impl AdminService {
 
     pub(super) fn engine(&self) -> &QueryEngine {
         &self.engine
+    }
+
+    pub(super) fn verifying(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.verifying)
     }
 
     pub(super) fn facts(&self) -> &NodeFacts {
@@ -228,6 +235,15 @@ impl pb::admin_server::Admin for AdminService {
 
     async fn verify_table(&self, request: Request<pb::VerifyTableRequest>) -> Result<Response<pb::VerifyTableResponse>, Status> {
         answer(self.verify_table_(request).await)
+    }
+
+    type VerifyTableFromBronzeStream = ReceiverStream<Result<pb::VerifyTableProgress, Status>>;
+
+    async fn verify_table_from_bronze(
+        &self,
+        request: Request<pb::VerifyTableFromBronzeRequest>,
+    ) -> Result<Response<Self::VerifyTableFromBronzeStream>, Status> {
+        answer(self.verify_table_from_bronze_(request).await)
     }
 
     async fn compact_table(&self, request: Request<pb::CompactTableRequest>) -> Result<Response<pb::CompactTableResponse>, Status> {

@@ -19,6 +19,7 @@ mod table;
 mod tenant;
 mod token;
 mod user;
+mod verify;
 mod views;
 
 use std::ffi::OsString;

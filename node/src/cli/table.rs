@@ -9,7 +9,7 @@ use super::args::LimitArgs;
 use super::client::pages;
 use super::near::{explain_near, What};
 use super::output::{bytes, Format};
-use super::{views, Context};
+use super::{verify, views, Context};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Cmd {
@@ -27,7 +27,12 @@ pub(super) enum Cmd {
         table: String,
     },
     /// Compare a table's files, key index and catalog with each other.
-    Verify { table: String },
+    Verify {
+        table: String,
+        /// Make the table again from its Bronze commits, in a scratch place, and compare every row.
+        #[arg(long)]
+        from_bronze: bool,
+    },
     /// Compact a table now.
     Compact { table: String },
 }
@@ -81,7 +86,11 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
                 Err(status) => (table, status),
             }
         }
-        Cmd::Verify { table } => match admin.verify_table(VerifyTableRequest { tenant: tenant.clone(), table: table.clone() }).await {
+        Cmd::Verify { table, from_bronze: true } => match verify::from_bronze(ctx, &mut admin, &tenant, &table).await {
+            Ok(done) => return done,
+            Err(status) => (table, status),
+        },
+        Cmd::Verify { table, .. } => match admin.verify_table(VerifyTableRequest { tenant: tenant.clone(), table: table.clone() }).await {
             Ok(done) => {
                 let v = done.into_inner();
                 let shown =

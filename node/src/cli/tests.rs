@@ -56,6 +56,7 @@ fn the_documented_commands_are_understood() {
         "pack plan --tenant acme aws-partner",
         "table list --tenant acme --layer silver",
         "table verify --tenant acme silver.opportunity",
+        "table verify --tenant acme silver.opportunity --from-bronze",
         "quality scores --tenant acme --entity opportunity",
         "quality results --tenant acme --failed",
         "quality alerts --tenant acme --kind freshness --connector opps -o json",

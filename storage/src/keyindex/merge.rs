@@ -19,14 +19,16 @@ pub fn merge_plan(runs: &[IndexRun], entries: u64) -> usize {
         if run.entries > gathered.saturating_mul(2) {
             break;
         }
-        gathered += run.entries;
+        gathered = gathered.saturating_add(run.entries);
         n += 1;
     }
     n
 }
 
 struct Cursor {
-    run: RunReader,
+    /// None: entries in memory.
+    run: Option<RunReader>,
+    fresh: std::vec::IntoIter<Entry>,
     next_block: usize,
     blocks: std::vec::IntoIter<Block>,
     block: Option<Block>,
@@ -35,13 +37,18 @@ struct Cursor {
 }
 
 impl Cursor {
-    async fn open(run: RunReader) -> Result<Self> {
-        let mut me = Self { run, next_block: 0, blocks: Vec::new().into_iter(), block: None, at: 0, head: None };
+    async fn open(run: Option<RunReader>, fresh: Vec<Entry>) -> Result<Self> {
+        let fresh = fresh.into_iter();
+        let mut me = Self { run, fresh, next_block: 0, blocks: Vec::new().into_iter(), block: None, at: 0, head: None };
         me.advance().await?;
         Ok(me)
     }
 
     async fn advance(&mut self) -> Result<()> {
+        let Some(run) = &self.run else {
+            self.head = self.fresh.next();
+            return Ok(());
+        };
         loop {
             if let Some(block) = &self.block {
                 if self.at < block.len() {
@@ -53,33 +60,40 @@ impl Cursor {
             self.at = 0;
             self.block = self.blocks.next();
             if self.block.is_none() {
-                let end = (self.next_block + AHEAD).min(self.run.blocks());
+                let end = (self.next_block + AHEAD).min(run.blocks());
                 if self.next_block == end {
                     self.head = None;
                     return Ok(());
                 }
                 let wanted: Vec<usize> = (self.next_block..end).collect();
                 self.next_block = end;
-                self.blocks = self.run.read(&wanted).await?.into_iter();
+                self.blocks = run.read(&wanted).await?.into_iter();
             }
         }
     }
 }
 
-/// Several runs as one: the newest entry of every key, ascending.
-struct Merged(Vec<Cursor>);
+/// Several runs as one: the newest entry of every key, ascending. Memory: 1 MiB a run.
+pub struct Merged(Vec<Cursor>);
 
 impl Merged {
     /// Over runs, newest first.
-    async fn open(runs: &[RunReader]) -> Result<Self> {
-        let mut cursors = Vec::with_capacity(runs.len());
+    pub async fn open(runs: &[RunReader]) -> Result<Self> {
+        Self::over(Vec::new(), runs).await
+    }
+
+    /// The same with entries, ascending, that are newer than any run.
+    async fn over(fresh: Vec<Entry>, runs: &[RunReader]) -> Result<Self> {
+        let mut cursors = Vec::with_capacity(runs.len() + 1);
+        cursors.push(Cursor::open(None, fresh).await?);
         for run in runs {
-            cursors.push(Cursor::open(run.clone()).await?);
+            cursors.push(Cursor::open(Some(run.clone()), Vec::new()).await?);
         }
         Ok(Self(cursors))
     }
 
-    async fn next(&mut self) -> Result<Option<Entry>> {
+    /// The next entry.
+    pub async fn next(&mut self) -> Result<Option<Entry>> {
         let least = self.0.iter().filter_map(|c| c.head.map(|h| h.key)).min();
         let Some(key) = least else { return Ok(None) };
         let mut newest: Option<Entry> = None;
@@ -102,11 +116,20 @@ pub async fn scan_all(runs: &[RunReader], mut each: impl FnMut(Entry) -> Result<
     Ok(())
 }
 
-/// Writes one run in place of several, given newest first.
-pub async fn merge_runs(runs: &[RunReader], mut writer: RunWriter) -> Result<IndexRun> {
-    let mut merged = Merged::open(runs).await?;
+/// Writes one run of entries that are not in a run yet, ascending, and of older runs, newest first.
+pub async fn merge_runs(fresh: Vec<Entry>, runs: &[RunReader], mut writer: RunWriter) -> Result<IndexRun> {
+    let copied = copy(fresh, runs, &mut writer).await;
+    if let Err(e) = copied {
+        writer.abort().await;
+        return Err(e);
+    }
+    writer.finish().await
+}
+
+async fn copy(fresh: Vec<Entry>, runs: &[RunReader], writer: &mut RunWriter) -> Result<()> {
+    let mut merged = Merged::over(fresh, runs).await?;
     while let Some(entry) = merged.next().await? {
         writer.add(&entry).await?;
     }
-    writer.finish().await
+    Ok(())
 }

@@ -13,7 +13,7 @@ pub use cache::BlockCache;
 pub use entry::{Entry, Key, State, ENTRY_BYTES};
 pub use id::{record_id, ID_NAMESPACE};
 pub use lookup::KeyIndex;
-pub use merge::{merge_plan, merge_runs, scan_all};
+pub use merge::{merge_plan, merge_runs, scan_all, Merged};
 pub use reader::RunReader;
 pub use writer::RunWriter;
 

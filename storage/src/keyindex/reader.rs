@@ -42,7 +42,8 @@ impl RunReader {
         let end = footer.len();
         let counts = end.checked_sub(24).and_then(|at| Some((number(at)?, number(at + 8)? as usize, number(at + 16)? as usize)));
         let Some((entries, blocks, words)) = counts else { return Err(StorageError::corrupt(&run.path, "its footer is cut short")) };
-        if entries != run.entries || blocks * BLOCK_BYTES + words * 8 + 24 != end {
+        let fits = |blocks: usize, words: usize| Some(blocks.checked_mul(BLOCK_BYTES)?.checked_add(words.checked_mul(8)?)? + 24);
+        if entries != run.entries || words == 0 || fits(blocks, words) != Some(end) {
             return Err(StorageError::corrupt(&run.path, "its footer does not fit the catalog"));
         }
         Ok(Self { store: store.clone(), run: run.clone(), cache: Arc::clone(cache), footer, blocks, words })
@@ -96,7 +97,8 @@ impl RunReader {
             let cached: Vec<Option<Arc<Vec<u8>>>> = group.iter().map(|b| self.cache.get(self.run.id, *b as u32)).collect();
             let missing: Vec<usize> = group.iter().zip(&cached).filter(|(_, c)| c.is_none()).map(|(b, _)| *b).collect();
             let ranges: Vec<_> = missing.iter().map(|b| self.range(*b)).map(|(o, l)| o..o + l).collect();
-            let mut fetched = self.store.get_ranges(&self.run.path, &ranges).await?.into_iter();
+            let fetched = if ranges.is_empty() { Vec::new() } else { self.store.get_ranges(&self.run.path, &ranges).await? };
+            let mut fetched = fetched.into_iter();
             for (block, cached) in group.iter().zip(cached) {
                 let bytes = match cached {
                     Some(bytes) => bytes,
@@ -170,10 +172,9 @@ async fn read_footer(store: &Store, run: &IndexRun) -> Result<Vec<u8>> {
         return Err(bad("it is too small for a run"));
     }
     let trailer = store.get_range(&run.path, run.size - TRAILER..run.size).await?;
-    let (head, magic) = trailer.split_at(12);
-    if magic != MAGIC {
+    let Some((head, _)) = trailer.split_at_checked(12).filter(|(_, magic)| magic == MAGIC) else {
         return Err(bad("it does not end as a run"));
-    }
+    };
     let (checksum, length) = head.split_at(4);
     let length = length.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
     let checksum = checksum.try_into().map(u32::from_le_bytes).unwrap_or(0);

@@ -109,6 +109,31 @@ impl RunWriter {
     }
 
     async fn send(&mut self) -> Result<()> {
+        self.check_whole()?;
+        let sent = self.send_part().await;
+        if sent.is_err() {
+            self.abort().await;
+        }
+        sent
+    }
+
+    /// After a failed upload nothing more is to be written: what follows would be a run without its beginning.
+    fn check_whole(&self) -> Result<()> {
+        if self.written > 0 && self.upload.is_none() {
+            return Err(StorageError::corrupt(&self.path, "an earlier part of it was not written; write it again"));
+        }
+        Ok(())
+    }
+
+    /// Gives up: parts that were sent are taken back. What is gone with its writer is for the store's own rules.
+    pub async fn abort(&mut self) {
+        if let Some(mut upload) = self.upload.take() {
+            // The failure that led here is the one to tell; a failed abort leaves parts that expire.
+            let _ = upload.abort().await;
+        }
+    }
+
+    async fn send_part(&mut self) -> Result<()> {
         let part = Bytes::from(std::mem::take(&mut self.buffer));
         self.written += part.len() as u64;
         let upload = match &mut self.upload {
@@ -140,12 +165,18 @@ impl RunWriter {
         self.buffer.extend_from_slice(&(footer.len() as u64).to_le_bytes());
         self.buffer.extend_from_slice(MAGIC);
         let size = self.written + self.buffer.len() as u64;
+        self.check_whole()?;
         if self.upload.is_none() {
             self.store.put(&self.path, std::mem::take(&mut self.buffer).into()).await?;
         } else {
             self.send().await?;
-            if let Some(upload) = &mut self.upload {
-                upload.complete().await?;
+            let done = match &mut self.upload {
+                Some(upload) => upload.complete().await,
+                None => return Err(StorageError::corrupt(&self.path, "its upload is gone")),
+            };
+            if let Err(e) = done {
+                self.abort().await;
+                return Err(e.into());
             }
         }
         Ok(IndexRun { id: self.id, path: self.path, size, entries: self.entries, level_order: self.level_order })

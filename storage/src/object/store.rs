@@ -89,6 +89,12 @@ impl Store {
         Ok(Self::over(Arc::new(DurableLocal::open(dir)?), &format!("file://{}", dir.display())))
     }
 
+    /// The same store with every key below a prefix: work of its own that keeps to the usual keys.
+    pub fn below(&self, prefix: &str) -> Result<Self> {
+        let inner = PrefixStore::new(Arc::clone(&self.inner), path(prefix)?);
+        Ok(Self { inner: Arc::new(inner), label: format!("{}/{prefix}", self.label).into() })
+    }
+
     /// The store itself, for readers that take an `ObjectStore` (Parquet, DataFusion).
     pub fn inner(&self) -> &Arc<dyn ObjectStore> {
         &self.inner

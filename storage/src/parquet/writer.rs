@@ -35,7 +35,7 @@ pub struct FileWriter {
     encoder: Encoder,
     upload: Option<Box<dyn MultipartUpload>>,
     in_flight: FuturesUnordered<UploadPart>,
-    size: u64,
+    pub(super) size: u64,
     rows: u64,
     time_range: Option<(i64, i64)>,
     memory: usize,

@@ -4,11 +4,15 @@
 //!
 //! - [`session`]: one merge, from the first batch to the change that is committed; [`slot`] decides.
 //! - [`changes`]: the change rows of a merge. [`compact`]: fewer, larger files. [`verify`]: is it all true.
+//! - [`rebuild`]: a table made again from Bronze; [`compare`] says whether it is the same table.
 
 mod changes;
 pub mod compact;
+pub mod compare;
 mod context;
+mod digest;
 mod read;
+pub mod rebuild;
 mod session;
 mod slot;
 pub mod verify;

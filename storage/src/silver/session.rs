@@ -208,6 +208,15 @@ impl MergeSession {
 
     /// Ends the merge: files, vectors, index and changes are durable, and named by the answer alone.
     pub async fn finish(self) -> Result<SilverDelta> {
+        self.end(true).await
+    }
+
+    /// The same without change rows: for a table that nobody follows.
+    pub async fn finish_without_changes(self) -> Result<SilverDelta> {
+        self.end(false).await
+    }
+
+    async fn end(self, with_changes: bool) -> Result<SilverDelta> {
         let Self { context, state, index, slots, files, dead_new, dead_old, outcomes } = self;
         let to = outcomes.last().map_or(state.watermark, |(c, _)| *c);
         let span = span(state.watermark, to);
@@ -216,8 +225,10 @@ impl MergeSession {
         let mut delta = SilverDelta { outcomes, ..SilverDelta::default() };
         delta.deletion_vectors = vectors(&context, &state, &added, &file_ids, dead_new, dead_old).await?;
         write_index(&context, &state, &index, &slots, &file_ids, &mut delta).await?;
-        let changed = Changed::of(slots.values(), &file_ids);
-        delta.changes = write_changes(&context, &state, &added, changed, to).await?;
+        if with_changes {
+            let changed = Changed::of(slots.values(), &file_ids);
+            delta.changes = write_changes(&context, &state, &added, changed, to).await?;
+        }
         delta.added = added;
         Ok(delta)
     }
@@ -284,27 +295,12 @@ pub(super) async fn add_run(
     }
     let order = state.index.iter().map(|r| r.level_order).max().unwrap_or(0) + 1;
     let count = entries.len() as u64;
-    let start = |expected: u64| {
-        let id = FileId::generate();
-        RunWriter::new(&context.store, id, context.key(SilverPart::Index, id).to_string(), order, expected)
-    };
-    let mut writer = start(count);
-    for entry in &entries {
-        writer.add(entry).await?;
-    }
-    let run = writer.finish().await?;
-    let n = merge_plan(&state.index, count);
-    if n == 0 {
-        delta.index_added.push(run);
-        return Ok(());
-    }
-    let mut readers = vec![RunReader::open(&context.store, &run, &context.blocks).await?];
-    readers.extend(older[..n].iter().cloned());
-    let merged = merge_runs(&readers, start(readers.iter().map(|r| r.run().entries).sum())).await?;
-    // Never named, so nobody misses it.
-    context.store.delete(&run.path).await?;
-    delta.index_added.push(merged);
-    delta.index_removed.extend(older[..n].iter().map(|r| r.run().id));
+    let merged = &older[..merge_plan(&state.index, count).min(older.len())];
+    let expected = count + merged.iter().map(|r| r.run().entries).sum::<u64>();
+    let id = FileId::generate();
+    let writer = RunWriter::new(&context.store, id, context.key(SilverPart::Index, id).to_string(), order, expected);
+    delta.index_added.push(merge_runs(entries, merged, writer).await?);
+    delta.index_removed.extend(merged.iter().map(|r| r.run().id));
     Ok(())
 }
 

@@ -24,18 +24,18 @@ use crate::table::{BucketState, OutcomeCounts, SilverDelta};
 const DAY: i64 = 86_400_000_000;
 
 #[derive(Clone, Debug)]
-struct Op {
-    key: u8,
-    version: i64,
-    content: u8,
-    delete: bool,
+pub(super) struct Op {
+    pub key: u8,
+    pub version: i64,
+    pub content: u8,
+    pub delete: bool,
 }
 
 fn op() -> impl Strategy<Value = Op> {
     (0u8..6, 0i64..8, 0u8..3, prop::bool::weighted(0.25)).prop_map(|(key, version, content, delete)| Op { key, version, content, delete })
 }
 
-fn context() -> SilverContext {
+pub(super) fn context() -> SilverContext {
     let mut rows = silver_system_columns();
     rows.push(column(1000, "value", DataType::Utf8, true));
     let mut changes = change_columns();
@@ -60,7 +60,7 @@ fn context() -> SilverContext {
 }
 
 /// A batch of ops; partitions spread over three months, differently for each delivery.
-fn batch(c: &SilverContext, first: u64, ops: &[Op]) -> MergeBatch {
+pub(super) fn batch(c: &SilverContext, first: u64, ops: &[Op]) -> MergeBatch {
     let n = ops.len();
     let same = |t: &str| -> ArrayRef { Arc::new(StringArray::from(vec![t; n])) };
     let keys: Vec<String> = ops.iter().map(|o| format!("k{}", o.key)).collect();
@@ -94,24 +94,6 @@ fn batch(c: &SilverContext, first: u64, ops: &[Op]) -> MergeBatch {
         versions,
         operations: ops.iter().map(|o| i8::from(o.delete)).collect(),
         content_hash: ops.iter().map(|o| u128::from(o.content)).collect(),
-    }
-}
-
-/// What the catalog does with a change.
-fn advance(state: &mut BucketState, delta: &SilverDelta) {
-    state.files.retain(|f| !delta.removed.contains(&f.id));
-    state.deletion_vectors.retain(|v| !delta.removed.contains(&v.data_file));
-    state.files.extend(delta.added.iter().cloned());
-    for v in &delta.deletion_vectors {
-        state.deletion_vectors.retain(|o| o.data_file != v.data_file);
-        state.deletion_vectors.push(v.clone());
-    }
-    state.index.retain(|r| !delta.index_removed.contains(&r.id));
-    state.index.extend(delta.index_added.iter().cloned());
-    state.index.sort_by_key(|r| r.level_order);
-    state.live_rows = state.live_rows.checked_add_signed(delta.live_rows_delta()).unwrap();
-    if let Some((to, _)) = delta.outcomes.last() {
-        state.watermark = *to;
     }
 }
 
@@ -222,13 +204,13 @@ async fn run(sessions: Vec<Vec<Vec<Op>>>, compact_after: usize) {
             }
         }
         let delta = merge.finish().await.unwrap();
-        advance(&mut state, &delta);
+        state.advance(&delta).unwrap();
         replay(&c, &delta, &mut changed).await;
         if n == compact_after && !state.files.is_empty() {
             for inputs in [vec![state.files[0].id]] {
                 let plan = compact::CompactionPlan::of(inputs);
                 let (delta, _) = compact::execute(c.clone(), &state, &plan).await.unwrap();
-                advance(&mut state, &delta);
+                state.advance(&delta).unwrap();
             }
         }
         let want: BTreeMap<String, Row> = oracle

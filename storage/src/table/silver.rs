@@ -4,6 +4,7 @@ use lakewright_proto::{CommitSeq, FileId, ShardEpoch};
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, OutcomeCounts};
+use crate::error::{Result, StorageError};
 
 /// The deletion vector of one data file: a Puffin file with one `deletion-vector-v1` blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,28 @@ pub struct SilverDelta {
     pub changes: Vec<DataFile>,
     /// Outcomes per Bronze commit, in commit order.
     pub outcomes: Vec<(CommitSeq, OutcomeCounts)>,
+}
+
+impl BucketState {
+    /// The state after a change, as the catalog makes it of both.
+    pub fn advance(&mut self, delta: &SilverDelta) -> Result<()> {
+        self.files.retain(|f| !delta.removed.contains(&f.id));
+        self.deletion_vectors.retain(|v| !delta.removed.contains(&v.data_file));
+        self.files.extend(delta.added.iter().cloned());
+        for vector in &delta.deletion_vectors {
+            self.deletion_vectors.retain(|o| o.data_file != vector.data_file);
+            self.deletion_vectors.push(vector.clone());
+        }
+        self.index.retain(|r| !delta.index_removed.contains(&r.id));
+        self.index.extend(delta.index_added.iter().cloned());
+        self.index.sort_by_key(|r| r.level_order);
+        let live = self.live_rows.checked_add_signed(delta.live_rows_delta());
+        self.live_rows = live.ok_or_else(|| StorageError::corrupt("a merge", "it ends more rows than there are"))?;
+        if let Some((to, _)) = delta.outcomes.last() {
+            self.watermark = *to;
+        }
+        Ok(())
+    }
 }
 
 impl SilverDelta {

@@ -129,7 +129,7 @@ pub fn open(
         if config.csv.header {
             at = at.max(end);
         }
-        kind = (PayloadFormat::Csv, Some(names));
+        kind = (PayloadFormat::Csv { delimiter: config.csv.delimiter }, Some(names));
     }
     let read = decoded(&file, compression, at)?;
     let framer = Framer::new(read, Scanner::new(framing, in_array), at, config.max_record_bytes, open);

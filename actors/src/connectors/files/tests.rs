@@ -5,6 +5,7 @@ mod appends;
 mod bad;
 mod formats;
 mod remote;
+mod silver;
 mod units;
 
 use std::path::Path;
