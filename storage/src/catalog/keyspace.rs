@@ -126,7 +126,7 @@ spaces! {
     /// First offset to commit, per shard: the way from an address to its files.
     Offsets = 0x52 "offsets": (ShardId, u64) => CommitSeq;
     /// Re-packed Bronze files by their first offset: they come before what commits say of their files.
-    Packed = 0x54 "packed": (ShardId, u64) => PackedFile;
+    Packed = 0x56 "packed": (ShardId, u64) => PackedFile;
     /// Silver commits by the watermark they reached: the lineage edge from a commit to a range of commits.
     SilverCommits = 0x53 "silver_commits": (TableId, u32, CommitSeq) => SilverCommit;
     /// Commits of replayed dead letters, per shard.

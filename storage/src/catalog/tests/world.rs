@@ -1,11 +1,14 @@
 //! A small cluster with one tenant, connector, stream and entity, and builders of its commands.
 
+use arrow_schema::{DataType, Schema};
 use lakewright_proto::*;
 use uuid::Uuid;
 
 use crate::catalog::command::*;
 use crate::catalog::records::*;
 use crate::catalog::{decode_answer, encode_command, CatalogStore};
+use crate::query::encode_schema;
+use crate::table::schemas::column;
 use crate::table::*;
 
 /// Some instant; ids in these tests are no UUIDv7 and tell no time.
@@ -230,6 +233,11 @@ pub fn init() -> Command {
     let key_fingerprint = "f1".to_owned();
     Command::InitCluster { id: ClusterId(id(9)), key_fingerprint, system, admin, token, token_hash: [0xee; 32], ticket_key }
 }
+/// Two kilobytes of columns.
+fn columns() -> Vec<u8> {
+    let fields: Vec<_> = (1_001..=1_018).map(|id| column(id, &format!("column_{id}"), DataType::Utf8, true)).collect();
+    encode_schema(&Schema::new(fields)).unwrap()
+}
 pub fn spec(n: u128, layer: Layer, name: &str, changes: Option<&str>) -> TableSpec {
     TableSpec {
         id: TableId(id(n)),
@@ -237,7 +245,7 @@ pub fn spec(n: u128, layer: Layer, name: &str, changes: Option<&str>) -> TableSp
         name: name.into(),
         subject: name.into(),
         root: root(n & 0xff),
-        schema_ipc: vec![7; 2_000],
+        schema_ipc: columns(),
         streams: vec!["s".into()],
         changes: changes.map(str::to_owned),
     }
