@@ -1,20 +1,12 @@
-//! The allocator's settings: few arenas, because batches come and go by the megabyte on many
-//! threads, and each arena keeps what its threads have freed.
+//! The allocator: jemalloc with few arenas, which gives freed batches back to the machine. Batches
+//! come and go by the megabyte on many threads, and glibc's allocator keeps what they leave.
 
-/// Arenas of a node: its memory is that of its budgets, not of its threads.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const ARENAS: libc::c_int = 2;
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Takes the settings; once, before any thread is begun.
+/// jemalloc's settings, which it reads before `main`; `_RJEM_MALLOC_CONF` in the environment goes before them.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "mallopt is offered by libc only as unsafe; no other thread runs yet")]
-pub fn tune() {
-    // SAFETY: it sets a number of the allocator, before threads are begun.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, ARENAS);
-    }
-}
-
-/// Other allocators have no such setting.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn tune() {}
+#[expect(unsafe_code, reason = "jemalloc looks for its settings under this symbol")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static SETTINGS: &[u8; 70] = b"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true\0";

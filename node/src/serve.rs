@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::directory::CatalogDirectory;
 use crate::queries;
 use crate::startup::{start, Parts};
-use crate::{allocator, recover, telemetry, ticket_ring, tls, token_recovery};
+use crate::{recover, telemetry, ticket_ring, tls, token_recovery};
 
 /// Gathered records are committed, and the process ends, within this after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
@@ -33,7 +33,6 @@ const TICKET_KEY_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Runs a node until SIGTERM or SIGINT.
 pub fn run(config: Config) -> Result<(), Error> {
-    allocator::tune();
     telemetry::init_logs(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

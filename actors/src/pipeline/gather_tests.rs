@@ -1,5 +1,5 @@
 //! Against arrow-json, which decodes the same values on another way.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::needless_range_loop, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use arrow_array::Array;
 use arrow_json::ReaderBuilder;

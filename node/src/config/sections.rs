@@ -145,9 +145,9 @@ sections! {
         /// Fetched bytes that may wait for their commit on this node; none left, no fetch.
         credit_bytes: ByteSize = "\"96MiB\"",
         /// ... and of one tenant, so that it cannot use up the node's.
-        tenant_credit_bytes: ByteSize = "\"64MiB\"",
+        tenant_credit_bytes: ByteSize = "\"48MiB\"",
         /// A batch is committed when it is this large,
-        batch_bytes: ByteSize = "\"16MiB\"",
+        batch_bytes: ByteSize = "\"8MiB\"",
         /// ... or has this many records,
         batch_rows: u64 = "65536",
         /// ... or is this old.

@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::object::Store;
 use crate::table::DataFile;
 
-/// Rows of a batch read.
-const BATCH: usize = 8_192;
+/// Rows of a batch read: rows of many columns take kilobytes each, and a merge reads several files at once.
+const BATCH: usize = 2_048;
 
 /// The rows of a file that are not deleted, in file order. `columns`: only these top-level ones.
 pub async fn live_rows(

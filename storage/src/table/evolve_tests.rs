@@ -1,3 +1,6 @@
+//! Columns over pack versions: ids stay, and are never given again.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use proptest::prelude::*;
 
 use super::super::schemas::silver_system_columns;
