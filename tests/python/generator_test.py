@@ -2,6 +2,7 @@
 change, and its truth is what a second, naive reading of the same lines gives."""
 import hashlib, json, re
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -88,4 +89,6 @@ def doubtful_revenue(o):
     if o.get("_operation") == "delete":
         return False
     spend = o["Project"]["ExpectedCustomerSpend"][0]
-    return spend["TargetCompany"] == "AWS" and (spend["CurrencyCode"] != "USD" or spend["Amount"].startswith("-"))
+    amount = Decimal(spend["Amount"])
+    doubtful = spend["TargetCompany"] == "AWS" and (spend["CurrencyCode"] != "USD" or amount == 0)
+    return doubtful or amount < 0
