@@ -145,7 +145,8 @@ def compare(node, truth, truth_file):
     assert again["records"] == truth["lines"] - expected["rejected"], again
     scratch = node.data / "lake" / "_lakewright" / "scratch"
     assert not [p for p in scratch.rglob("*") if p.is_file()], "the scratch table was left behind"
-    walk = node.json("lineage", "walk", "silver.partner_central_opportunity", "--tenant", "acme")
+    walk = node.json("lineage", "walk", "silver.partner_central_opportunity", "--tenant", "acme", "--limit", "100000")
+    assert not walk["truncated"]
     ids = {n["id"] for n in walk["nodes"]}
     assert all(e["from"] in ids and e["to"] in ids for e in walk["edges"])
     fed = {e["to"] for e in walk["edges"]}

@@ -4,6 +4,7 @@
 
 mod actor;
 mod commit;
+mod gather;
 mod message;
 mod read;
 mod state;

@@ -11,7 +11,7 @@ use lakewright_storage::catalog::Read as _;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::commit::{commit_loop, Checked, Committer};
+use super::gather::{commit_loop, Checked, Committer};
 use super::message::ShardEnd;
 use crate::connectors::{Connector, Fetch, RawBatch, ShardReader, SourceNotice, SourceShard};
 use crate::credit::Permit;

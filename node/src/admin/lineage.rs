@@ -12,8 +12,8 @@ use super::convert::time;
 use super::service::AdminService;
 use crate::auth::Action;
 
-/// Silver commits that a walk from a table starts with.
-const TABLE_COMMITS: usize = 100;
+/// The share of a walk's nodes that may be the Silver commits it starts with, from a table: the rest is for their inputs.
+const TABLE_COMMITS_SHARE: usize = 10;
 
 struct Walk<'a> {
     view: View<'a>,
@@ -51,7 +51,11 @@ impl AdminService {
                 if table.layer != Layer::Silver {
                     return Err(Error::new(ErrorCode::InvalidArgument, "a walk starts at a Silver table, a Bronze commit or a record"));
                 }
-                for (bucket, c) in walk.view.silver_commits(table.id, TABLE_COMMITS).map_err(Error::from)? {
+                let most = (walk.limit / TABLE_COMMITS_SHARE).max(1);
+                let mut commits = walk.view.silver_commits(table.id, most + 1).map_err(Error::from)?;
+                walk.answer.truncated = commits.len() > most;
+                commits.truncate(most);
+                for (bucket, c) in commits {
                     start.push_back(LineageNode::Silver { table: table.id, bucket, to: c.to, job: c.job });
                 }
             }
