@@ -39,6 +39,7 @@ pub mod supervise;
 pub mod sweeper;
 pub mod tenant;
 pub mod verify;
+pub mod webhooks;
 
 #[cfg(test)]
 mod catalog_world;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lakewright_proto::{ConnectorId, TenantId};
 use lakewright_storage::catalog::keyspace::{Connectors, Tenants};
-use lakewright_storage::catalog::records::{Shard, Table};
+use lakewright_storage::catalog::records::{Delivery, Shard, Table, Webhook};
 use lakewright_storage::catalog::Read as _;
 use metrics::{counter, gauge, histogram, Label};
 
@@ -35,6 +35,9 @@ pub const LAG: &str = "lakewright_silver_lag_commits";
 
 /// Seconds since accepted records last came for a Silver table that has a freshness rule.
 pub const AGE: &str = "lakewright_table_age_seconds";
+
+/// Alerts that were sent to a webhook, by what became of them.
+pub const DELIVERIES: &str = "lakewright_webhook_deliveries_total";
 
 /// File entries moved from the catalog into manifests.
 pub const FOLDED: &str = "lakewright_folded_files_total";
@@ -119,6 +122,17 @@ pub(crate) fn tenant_credit(services: &Services, of: TenantId) {
 
 pub(crate) fn age(services: &Services, age: &crate::freshness::Age) {
     gauge!(AGE, vec![tenant(services, age.tenant), Label::new("table", age.table.clone())]).set(age.us as f64 / 1e6);
+}
+
+pub(crate) fn delivery(services: &Services, webhook: &Webhook, what: &Delivery) {
+    let outcome = match what {
+        Delivery::Delivered => "delivered",
+        Delivery::Passed => return,
+        Delivery::GivenUp { .. } => "given_up",
+        Delivery::Failed { .. } => "failed",
+    };
+    let labels = vec![tenant(services, webhook.tenant_id), Label::new("webhook", webhook.name.clone()), Label::new("outcome", outcome)];
+    counter!(DELIVERIES, labels).increment(1);
 }
 
 pub(crate) fn lag(services: &Services, table: &Table, commits: usize) {

@@ -22,6 +22,9 @@ use crate::restart::RestartPolicy;
 pub trait SecretOpener: Send + Sync + 'static {
     /// The secret of a connector's field.
     fn open(&self, tenant: TenantId, connector: ConnectorId, field: &str, sealed: &SealedSecret) -> Result<String, Error>;
+
+    /// What a webhook's deliveries are signed with.
+    fn open_webhook(&self, tenant: TenantId, name: &str, sealed: &SealedSecret) -> Result<String, Error>;
 }
 
 /// Limits and rhythms of ingestion.

@@ -36,14 +36,24 @@ impl Directory for CatalogDirectory {
     }
 }
 
-/// Opens connectors' secrets with the cluster key.
+/// Opens secrets of connectors and webhooks with the cluster key.
 pub struct Opener(pub Arc<KeyRing>);
+
+impl Opener {
+    fn text(&self, purpose: Purpose<'_>, what: &str, sealed: &SealedSecret) -> Result<String, Error> {
+        let opened = self.0.open(purpose, &sealed.sealed)?;
+        String::from_utf8(opened.expose().to_vec())
+            .map_err(|_| Error::new(ErrorCode::DataLoss, format!("the secret {what} is not text; set it again")))
+    }
+}
 
 impl SecretOpener for Opener {
     fn open(&self, tenant: TenantId, connector: ConnectorId, field: &str, sealed: &SealedSecret) -> Result<String, Error> {
         let purpose = Purpose::ConnectorField { tenant, connector, field, version: sealed.version };
-        let opened = self.0.open(purpose, &sealed.sealed)?;
-        String::from_utf8(opened.expose().to_vec())
-            .map_err(|_| Error::new(ErrorCode::DataLoss, format!("the secret {field} is not text; set it again")))
+        self.text(purpose, field, sealed)
+    }
+
+    fn open_webhook(&self, tenant: TenantId, name: &str, sealed: &SealedSecret) -> Result<String, Error> {
+        self.text(Purpose::Webhook { tenant, name, version: sealed.version }, name, sealed)
     }
 }

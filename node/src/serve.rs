@@ -19,7 +19,7 @@ use crate::catalog_state::failed;
 use crate::config::Config;
 use crate::directory::CatalogDirectory;
 use crate::queries;
-use crate::startup::{start, Parts};
+use crate::startup::{reach, start, Parts};
 use crate::{recover, telemetry, ticket_ring, tls, token_recovery};
 
 /// Gathered records are committed, and the process ends, within this after SIGTERM.
@@ -153,6 +153,7 @@ fn facts(parts: &Parts, addresses: &Addresses) -> NodeFacts {
         storage_url: parts.config.storage_url(),
         zone: parts.config.node.zone.clone().unwrap_or_default(),
         labels: parts.config.node.labels.clone(),
+        webhooks: reach(&parts.config),
         started_at: now_us(),
     }
 }

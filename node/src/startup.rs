@@ -10,6 +10,7 @@ use lakewright_actors::pack_cache::PackCache;
 use lakewright_actors::restart::RestartPolicy;
 use lakewright_actors::root::RootHandle;
 use lakewright_actors::services::{now_us, IngestOptions, Services};
+use lakewright_actors::webhooks::{Reach, Sender};
 use lakewright_proto::{Error, ErrorCode, NodeId};
 use lakewright_storage::catalog::{Catalog, CatalogStore, ManifestCache};
 use lakewright_storage::keyindex::BlockCache;
@@ -105,7 +106,17 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
     services.work.spawn(lakewright_actors::orphans::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::sweeper::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::freshness::watch(Arc::clone(&services), now_us));
+    services.work.spawn(lakewright_actors::webhooks::deliver(Arc::clone(&services), Sender::new(reach(&config))?));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })
+}
+
+/// Where this node sends alerts to.
+pub(crate) fn reach(config: &Config) -> Reach {
+    if config.webhooks.allow_private {
+        Reach::Private
+    } else {
+        Reach::Public
+    }
 }
 
 fn ingest_options(config: &Config) -> IngestOptions {

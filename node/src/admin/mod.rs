@@ -19,5 +19,6 @@ mod tables;
 mod tenants;
 mod users;
 mod verify;
+mod webhooks;
 
 pub use service::{AdminService, NodeFacts};

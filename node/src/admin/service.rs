@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lakewright_actors::services::Services;
+use lakewright_actors::webhooks::Reach;
 use lakewright_proto::admin as pb;
 use lakewright_proto::{ConnectorId, Error, TenantId};
 use lakewright_storage::catalog::records::SealedSecret;
@@ -32,6 +33,8 @@ pub struct NodeFacts {
     pub zone: String,
     /// As configured.
     pub labels: BTreeMap<String, String>,
+    /// Where alerts may be sent.
+    pub webhooks: Reach,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -82,8 +85,12 @@ impl AdminService {
         version: u32,
         secret: &str,
     ) -> Result<SealedSecret, Error> {
-        let purpose = Purpose::ConnectorField { tenant, connector, field, version };
-        Ok(SealedSecret { sealed: self.secrets.seal(purpose, secret.as_bytes())?, version })
+        let sealed = self.seal_for(Purpose::ConnectorField { tenant, connector, field, version }, secret)?;
+        Ok(SealedSecret { sealed, version })
+    }
+
+    pub(super) fn seal_for(&self, purpose: Purpose<'_>, secret: &str) -> Result<Vec<u8>, Error> {
+        self.secrets.seal(purpose, secret.as_bytes())
     }
 }
 
@@ -266,6 +273,22 @@ impl pb::admin_server::Admin for AdminService {
 
     async fn list_alerts(&self, request: Request<pb::ListAlertsRequest>) -> Result<Response<pb::ListAlertsResponse>, Status> {
         answer(self.list_alerts_(request).await)
+    }
+
+    async fn create_webhook(&self, request: Request<pb::CreateWebhookRequest>) -> Result<Response<pb::CreateWebhookResponse>, Status> {
+        answer(self.create_webhook_(request).await)
+    }
+
+    async fn list_webhooks(&self, request: Request<pb::ListWebhooksRequest>) -> Result<Response<pb::ListWebhooksResponse>, Status> {
+        answer(self.list_webhooks_(request).await)
+    }
+
+    async fn delete_webhook(&self, request: Request<pb::DeleteWebhookRequest>) -> Result<Response<pb::DeleteWebhookResponse>, Status> {
+        answer(self.delete_webhook_(request).await)
+    }
+
+    async fn test_webhook(&self, request: Request<pb::TestWebhookRequest>) -> Result<Response<pb::TestWebhookResponse>, Status> {
+        answer(self.test_webhook_(request).await)
     }
 
     async fn list_dead_letters(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::output::Format;
-use super::{audit, connector, deadletter, lineage, pack, quality, run, sql, table, tenant, token, user};
+use super::{audit, connector, deadletter, lineage, pack, quality, run, sql, table, tenant, token, user, webhook};
 use crate::config::{Sources, DEFAULT_FILE};
 
 /// Lakewright: a self-hosted, multi-tenant ingestion lakehouse.
@@ -82,6 +82,9 @@ pub(super) enum Command {
     /// Data quality.
     #[command(subcommand)]
     Quality(quality::Cmd),
+    /// Where alerts are sent.
+    #[command(subcommand)]
+    Webhook(webhook::Cmd),
     /// Rejected records.
     #[command(subcommand)]
     Deadletter(deadletter::Cmd),

@@ -21,6 +21,7 @@ mod token;
 mod user;
 mod verify;
 mod views;
+mod webhook;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -88,6 +89,7 @@ async fn dispatch(ctx: &Context, command: Command) -> Result<(), Error> {
         Command::Pack(c) => pack::run(ctx, c).await,
         Command::Table(c) => table::run(ctx, c).await,
         Command::Quality(c) => quality::run(ctx, c).await,
+        Command::Webhook(c) => webhook::run(ctx, c).await,
         Command::Deadletter(c) => deadletter::run(ctx, c).await,
         Command::Lineage(c) => lineage::run(ctx, c).await,
         Command::Sql(args) => sql::run(ctx, args).await,

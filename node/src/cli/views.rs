@@ -160,6 +160,14 @@ pub(super) fn alert(a: &api::Alert) -> Value {
     })
 }
 
+pub(super) fn webhook(w: &api::Webhook) -> Value {
+    json!({
+        "name": w.name, "url": w.url, "kinds": if w.kinds.is_empty() { "all".to_owned() } else { w.kinds.join(", ") }, "delivered": w.delivered,
+        "given_up": w.given_up, "attempts": w.attempts, "retry_at": time(&w.retry_at), "last_error": text(&w.last_error),
+        "created_at": time(&w.created_at), "tenant_id": w.tenant_id,
+    })
+}
+
 pub(super) fn dead_letter(d: &api::DeadLetter) -> Value {
     json!({
         "address": d.address, "entity": text(&d.entity), "reason": d.reason, "detail": d.detail, "rule": text(&d.rule), "location": text(&d.location),

@@ -169,6 +169,11 @@ sections! {
         /// ... up to this.
         backoff_max: Duration = "\"30s\"",
     }
+    /// Where alerts may be sent.
+    webhooks: WebhooksSection {
+        /// Allows http:// and private addresses: a tenant's operators can then make this node call what only it reaches.
+        allow_private: bool = "false",
+    }
     /// The log, on standard error.
     log: LogSection {
         /// text for people, json for machines.

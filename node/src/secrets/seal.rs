@@ -56,6 +56,15 @@ pub enum Purpose<'a> {
         /// The secret's version: an old one cannot take the place of a new one.
         version: u32,
     },
+    /// What a webhook's deliveries are signed with.
+    Webhook {
+        /// Whose it is.
+        tenant: TenantId,
+        /// The webhook.
+        name: &'a str,
+        /// The secret's version.
+        version: u32,
+    },
     /// A signing key of tickets.
     TicketKey {
         /// Its id.
@@ -77,6 +86,12 @@ impl Purpose<'_> {
                 part(tenant.as_bytes());
                 part(connector.as_bytes());
                 part(field.as_bytes());
+                part(&version.to_be_bytes());
+            }
+            Self::Webhook { tenant, name, version } => {
+                part(b"lakewright.webhook");
+                part(tenant.as_bytes());
+                part(name.as_bytes());
                 part(&version.to_be_bytes());
             }
             Self::TicketKey { id } => {

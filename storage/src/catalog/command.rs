@@ -335,6 +335,28 @@ pub enum Command {
     ReplaceBronze(ReplaceBronze),
     /// Something that people should look at.
     RaiseAlert(Alert),
+    /// Alerts are sent to an address from now on.
+    CreateWebhook(Webhook),
+    /// ... and no more.
+    DeleteWebhook {
+        /// Whose.
+        tenant: TenantId,
+        /// Its name.
+        name: String,
+    },
+    /// A webhook's next alert, or several that it does not want, are settled or to be tried again.
+    SettleAlerts {
+        /// Whose.
+        tenant: TenantId,
+        /// The webhook's name.
+        webhook: String,
+        /// Its next alert as it was seen.
+        from: u64,
+        /// Its next alert after this.
+        to: u64,
+        /// What became of it.
+        delivery: Delivery,
+    },
 }
 
 /// What a command answers when it is done.
@@ -399,6 +421,9 @@ impl fmt::Display for Command {
             Self::FoldFiles { table, bucket, files, .. } => write!(f, "fold {} files of {table}/{bucket}", files.len()),
             Self::ReplaceBronze(c) => write!(f, "replace {} files of {} by {}", c.inputs.len(), c.table, c.output.id),
             Self::RaiseAlert(a) => write!(f, "raise alert {} for {}", a.kind, a.subject),
+            Self::CreateWebhook(w) => write!(f, "create webhook {}", w.name),
+            Self::DeleteWebhook { name, .. } => write!(f, "delete webhook {name}"),
+            Self::SettleAlerts { webhook, from, .. } => write!(f, "settle alert {from} of webhook {webhook}"),
         }
     }
 }
@@ -426,6 +451,7 @@ impl Command {
                 | Self::FoldFiles { .. }
                 | Self::ReplaceBronze(_)
                 | Self::RaiseAlert(_)
+                | Self::SettleAlerts { .. }
         )
     }
 
@@ -441,7 +467,9 @@ impl Command {
             | Self::ResetStream { tenant, .. }
             | Self::PinPack { tenant, .. }
             | Self::StartRun { tenant, .. }
+            | Self::DeleteWebhook { tenant, .. }
             | Self::FinishRun { tenant, .. } => Some(*tenant),
+            Self::CreateWebhook(w) => Some(w.tenant_id),
             _ => None,
         }
     }

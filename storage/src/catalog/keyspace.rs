@@ -145,6 +145,8 @@ spaces! {
     AlertCounts = 0x82 "alert_counts": TenantId => u64;
     /// Conditions that were raised and have not ended, by kind and subject: since when.
     Conditions = 0x83 "conditions": (TenantId, String, String) => i64;
+    /// Where alerts are sent, by name.
+    Webhooks = 0x84 "webhooks": (TenantId, String) => Webhook;
 }
 
 #[cfg(test)]

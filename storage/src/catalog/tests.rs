@@ -10,4 +10,5 @@ mod disk;
 mod folding;
 mod random;
 mod repack;
+mod webhooks;
 mod world;

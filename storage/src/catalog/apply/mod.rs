@@ -10,6 +10,7 @@ mod repack;
 mod runs;
 mod silver;
 mod tables;
+mod webhooks;
 
 use sha2::{Digest, Sha256};
 
@@ -137,6 +138,9 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
         Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
         Command::RaiseAlert(alert) => alerts::raise(tx, alert),
+        Command::CreateWebhook(webhook) => webhooks::create(tx, webhook),
+        Command::DeleteWebhook { tenant, name } => webhooks::delete(tx, *tenant, name),
+        Command::SettleAlerts { tenant, webhook, from, to, delivery } => webhooks::settle(tx, *tenant, webhook, *from, *to, delivery),
         Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
     }
 }

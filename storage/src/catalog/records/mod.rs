@@ -6,6 +6,7 @@ mod control;
 mod ingest;
 mod profile;
 mod tables;
+mod webhook;
 
 pub(crate) use cluster::serde_bytes_vec as bytes;
 pub use cluster::{Alert, Answer, AuditEntry, ClusterRecord, RingKey, SealedSecret};
@@ -15,3 +16,4 @@ pub use ingest::{
 };
 pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
 pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableName};
+pub use webhook::{Delivery, Webhook};

@@ -66,6 +66,14 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
         pack: "p1".into(),
         ingested_at: 1,
     }));
+    w.done(Command::CreateWebhook(a_webhook("ops")));
+    w.done(Command::SettleAlerts {
+        tenant: tenant(),
+        webhook: "ops".into(),
+        from: w.webhook("ops").next,
+        to: 7 << 50,
+        delivery: Delivery::Delivered,
+    });
     let alert = Alert::new(tenant(), "k", "s", "m");
     w.done(Command::RaiseAlert(alert));
     w.done(Command::RaiseAlert(Alert::new(tenant(), "freshness", "thing", "m")));
@@ -106,6 +114,7 @@ fn further_commands() -> Vec<Command> {
         Command::UpdateConnector { connector: a_connector(), secrets: vec![("f".into(), secret())] },
         Command::SetConnectorStatus { tenant: t, connector: c, status: ConnectorStatus::Broken { reason: "r".into(), since: 1 } },
         Command::ResetStream { tenant: t, connector: c, stream: "s".into() },
+        Command::DeleteWebhook { tenant: t, name: "ops".into() },
         Command::EndShard { shard: ShardId(1), epoch: ShardEpoch(2) },
         Command::CommitCompaction(CommitCompaction {
             table: silver(),
@@ -178,7 +187,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions),
+            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks),
         _ => panic!("{name} is not known"),
     }
 }

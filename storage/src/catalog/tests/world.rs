@@ -5,8 +5,9 @@ use lakewright_proto::*;
 use uuid::Uuid;
 
 use crate::catalog::command::*;
+use crate::catalog::keyspace::Webhooks;
 use crate::catalog::records::*;
-use crate::catalog::{decode_answer, encode_command, CatalogStore};
+use crate::catalog::{decode_answer, encode_command, CatalogStore, Read as _};
 use crate::query::encode_schema;
 use crate::table::schemas::column;
 use crate::table::*;
@@ -97,6 +98,10 @@ impl World {
             Ok(r) => panic!("{what} was done: {r:?}"),
             Err(e) => e.code,
         }
+    }
+
+    pub fn webhook(&self, name: &str) -> Webhook {
+        self.store.view().get::<Webhooks>(&(tenant(), name.to_owned())).unwrap().unwrap()
     }
 
     pub fn start_run(&mut self) -> (RunId, ShardId) {
@@ -248,6 +253,23 @@ pub fn spec(n: u128, layer: Layer, name: &str, changes: Option<&str>) -> TableSp
         schema_ipc: columns(),
         streams: vec!["s".into()],
         changes: changes.map(str::to_owned),
+    }
+}
+/// All alerts, to one address.
+pub fn a_webhook(name: &str) -> Webhook {
+    Webhook {
+        tenant_id: tenant(),
+        name: name.into(),
+        url: "https://example.com/alerts".into(),
+        kinds: vec![],
+        secret: SealedSecret { sealed: vec![0xab; 60], version: 1 },
+        created_at: 0,
+        next: 0,
+        attempts: 0,
+        retry_at: 0,
+        last_error: None,
+        delivered: 0,
+        given_up: 0,
     }
 }
 /// The tables that a tenant has from the start.
