@@ -32,6 +32,7 @@ pub mod replay;
 pub mod restart;
 pub mod root;
 pub mod runs;
+pub mod schedule;
 pub mod services;
 pub mod shard;
 pub mod silver_context;

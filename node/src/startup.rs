@@ -106,6 +106,7 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
     services.work.spawn(lakewright_actors::orphans::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::sweeper::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::freshness::watch(Arc::clone(&services), now_us));
+    services.work.spawn(lakewright_actors::schedule::watch(Arc::clone(&services), now_us));
     services.work.spawn(lakewright_actors::webhooks::deliver(Arc::clone(&services), Sender::new(reach(&config))?));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })
 }

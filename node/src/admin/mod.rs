@@ -13,6 +13,7 @@ mod packs;
 mod pages;
 mod quality;
 mod runs;
+mod schedules;
 mod service;
 mod sql;
 mod tables;

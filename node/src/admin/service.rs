@@ -275,6 +275,18 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.list_alerts_(request).await)
     }
 
+    async fn set_schedule(&self, request: Request<pb::SetScheduleRequest>) -> Result<Response<pb::Schedule>, Status> {
+        answer(self.set_schedule_(request).await)
+    }
+
+    async fn list_schedules(&self, request: Request<pb::ListSchedulesRequest>) -> Result<Response<pb::ListSchedulesResponse>, Status> {
+        answer(self.list_schedules_(request).await)
+    }
+
+    async fn clear_schedule(&self, request: Request<pb::ClearScheduleRequest>) -> Result<Response<pb::ClearScheduleResponse>, Status> {
+        answer(self.clear_schedule_(request).await)
+    }
+
     async fn create_webhook(&self, request: Request<pb::CreateWebhookRequest>) -> Result<Response<pb::CreateWebhookResponse>, Status> {
         answer(self.create_webhook_(request).await)
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::output::Format;
-use super::{audit, connector, deadletter, lineage, pack, quality, run, sql, table, tenant, token, user, webhook};
+use super::{audit, connector, deadletter, lineage, pack, quality, run, schedule, sql, table, tenant, token, user, webhook};
 use crate::config::{Sources, DEFAULT_FILE};
 
 /// Lakewright: a self-hosted, multi-tenant ingestion lakehouse.
@@ -73,6 +73,9 @@ pub(super) enum Command {
     /// Ingestion runs.
     #[command(subcommand)]
     Run(run::Cmd),
+    /// Runs that the clock starts.
+    #[command(subcommand)]
+    Schedule(schedule::Cmd),
     /// Packs: definitions of entities and rules.
     #[command(subcommand)]
     Pack(pack::Cmd),

@@ -13,6 +13,7 @@ mod pack;
 mod progress;
 mod quality;
 mod run;
+mod schedule;
 mod sql;
 mod sql_output;
 mod table;
@@ -86,6 +87,7 @@ async fn dispatch(ctx: &Context, command: Command) -> Result<(), Error> {
         Command::Token(c) => token::run(ctx, c).await,
         Command::Connector(c) => connector::run(ctx, c).await,
         Command::Run(c) => run::run(ctx, c).await,
+        Command::Schedule(c) => schedule::run(ctx, c).await,
         Command::Pack(c) => pack::run(ctx, c).await,
         Command::Table(c) => table::run(ctx, c).await,
         Command::Quality(c) => quality::run(ctx, c).await,

@@ -160,6 +160,14 @@ pub(super) fn alert(a: &api::Alert) -> Value {
     })
 }
 
+pub(super) fn schedule(s: &api::Schedule) -> Value {
+    json!({
+        "connector": s.connector, "connector_id": s.connector_id, "cron": s.cron, "zone": s.zone, "jitter_seconds": s.jitter_seconds,
+        "next_at": time(&s.next_at), "last_at": time(&s.last_at), "missed": s.missed, "last_error": text(&s.last_error),
+        "created_at": time(&s.created_at),
+    })
+}
+
 pub(super) fn webhook(w: &api::Webhook) -> Value {
     json!({
         "name": w.name, "url": w.url, "kinds": if w.kinds.is_empty() { "all".to_owned() } else { w.kinds.join(", ") }, "delivered": w.delivered,

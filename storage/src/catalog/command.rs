@@ -335,6 +335,26 @@ pub enum Command {
     ReplaceBronze(ReplaceBronze),
     /// Something that people should look at.
     RaiseAlert(Alert),
+    /// The clock starts a connector's runs from now on.
+    SetSchedule(Schedule),
+    /// ... and no more.
+    ClearSchedule {
+        /// Whose.
+        tenant: TenantId,
+        /// The connector.
+        connector: ConnectorId,
+    },
+    /// A due instant was seen to, or could not be.
+    MoveSchedule {
+        /// Whose.
+        tenant: TenantId,
+        /// The connector.
+        connector: ConnectorId,
+        /// The instant.
+        due: i64,
+        /// What became of it.
+        fired: Fired,
+    },
     /// Alerts are sent to an address from now on.
     CreateWebhook(Webhook),
     /// ... and no more.
@@ -421,6 +441,9 @@ impl fmt::Display for Command {
             Self::FoldFiles { table, bucket, files, .. } => write!(f, "fold {} files of {table}/{bucket}", files.len()),
             Self::ReplaceBronze(c) => write!(f, "replace {} files of {} by {}", c.inputs.len(), c.table, c.output.id),
             Self::RaiseAlert(a) => write!(f, "raise alert {} for {}", a.kind, a.subject),
+            Self::SetSchedule(s) => write!(f, "set schedule {:?} of connector {}", s.cron, s.connector_id),
+            Self::ClearSchedule { connector, .. } => write!(f, "clear schedule of connector {connector}"),
+            Self::MoveSchedule { connector, due, .. } => write!(f, "move schedule of connector {connector} past {due}"),
             Self::CreateWebhook(w) => write!(f, "create webhook {}", w.name),
             Self::DeleteWebhook { name, .. } => write!(f, "delete webhook {name}"),
             Self::SettleAlerts { webhook, from, .. } => write!(f, "settle alert {from} of webhook {webhook}"),
@@ -452,6 +475,7 @@ impl Command {
                 | Self::ReplaceBronze(_)
                 | Self::RaiseAlert(_)
                 | Self::SettleAlerts { .. }
+                | Self::MoveSchedule { .. }
         )
     }
 
@@ -468,7 +492,9 @@ impl Command {
             | Self::PinPack { tenant, .. }
             | Self::StartRun { tenant, .. }
             | Self::DeleteWebhook { tenant, .. }
+            | Self::ClearSchedule { tenant, .. }
             | Self::FinishRun { tenant, .. } => Some(*tenant),
+            Self::SetSchedule(s) => Some(s.tenant_id),
             Self::CreateWebhook(w) => Some(w.tenant_id),
             _ => None,
         }

@@ -87,6 +87,8 @@ spaces! {
     ConnectorNames = 0x17 "connector_names": (TenantId, String) => ConnectorId;
     /// Sealed secrets of a connector, by field.
     Secrets = 0x18 "secrets": (TenantId, ConnectorId, String) => SealedSecret;
+    /// Connectors that the clock starts.
+    Schedules = 0x19 "schedules": (TenantId, ConnectorId) => Schedule;
     /// Pack versions by content hash.
     Packs = 0x20 "packs": String => Pack;
     /// The pack versions that a tenant uses, by pack name.

@@ -10,5 +10,6 @@ mod disk;
 mod folding;
 mod random;
 mod repack;
+mod schedules;
 mod webhooks;
 mod world;

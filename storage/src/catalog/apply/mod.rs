@@ -8,6 +8,7 @@ mod fold;
 mod ingest;
 mod repack;
 mod runs;
+mod schedules;
 mod silver;
 mod tables;
 mod webhooks;
@@ -138,6 +139,9 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::ForgetFiles { files } => tables::forget_files(tx, files),
         Command::FoldFiles { table, bucket, manifest, files } => fold::fold(tx, *table, *bucket, manifest, files),
         Command::RaiseAlert(alert) => alerts::raise(tx, alert),
+        Command::SetSchedule(schedule) => schedules::set(tx, schedule),
+        Command::ClearSchedule { tenant, connector } => schedules::clear(tx, *tenant, *connector),
+        Command::MoveSchedule { tenant, connector, due, fired } => schedules::fired(tx, *tenant, *connector, *due, fired),
         Command::CreateWebhook(webhook) => webhooks::create(tx, webhook),
         Command::DeleteWebhook { tenant, name } => webhooks::delete(tx, *tenant, name),
         Command::SettleAlerts { tenant, webhook, from, to, delivery } => webhooks::settle(tx, *tenant, webhook, *from, *to, delivery),

@@ -5,6 +5,7 @@ mod cluster;
 mod control;
 mod ingest;
 mod profile;
+mod schedule;
 mod tables;
 mod webhook;
 
@@ -15,5 +16,6 @@ pub use ingest::{
     Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit,
 };
 pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
+pub use schedule::{Fired, Schedule};
 pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableName};
 pub use webhook::{Delivery, Webhook};

@@ -66,6 +66,9 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
         pack: "p1".into(),
         ingested_at: 1,
     }));
+    w.done(Command::SetSchedule(a_schedule()));
+    let fired = Fired::Started { next_at: 11, missed: 1 };
+    w.done(Command::MoveSchedule { tenant: tenant(), connector: connector(), due: 10, fired });
     w.done(Command::CreateWebhook(a_webhook("ops")));
     w.done(Command::SettleAlerts {
         tenant: tenant(),
@@ -114,6 +117,7 @@ fn further_commands() -> Vec<Command> {
         Command::UpdateConnector { connector: a_connector(), secrets: vec![("f".into(), secret())] },
         Command::SetConnectorStatus { tenant: t, connector: c, status: ConnectorStatus::Broken { reason: "r".into(), since: 1 } },
         Command::ResetStream { tenant: t, connector: c, stream: "s".into() },
+        Command::ClearSchedule { tenant: t, connector: c },
         Command::DeleteWebhook { tenant: t, name: "ops".into() },
         Command::EndShard { shard: ShardId(1), epoch: ShardEpoch(2) },
         Command::CommitCompaction(CommitCompaction {
@@ -187,7 +191,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks),
+            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks, Schedules),
         _ => panic!("{name} is not known"),
     }
 }

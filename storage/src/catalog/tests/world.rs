@@ -255,6 +255,22 @@ pub fn spec(n: u128, layer: Layer, name: &str, changes: Option<&str>) -> TableSp
         changes: changes.map(str::to_owned),
     }
 }
+/// Each night, due at 10.
+pub fn a_schedule() -> Schedule {
+    Schedule {
+        tenant_id: tenant(),
+        connector_id: connector(),
+        cron: "0 3 * * *".into(),
+        zone: "UTC".into(),
+        jitter_us: 0,
+        created_at: 0,
+        next_at: 10,
+        last_at: None,
+        missed: 0,
+        last_error: None,
+        retry_at: 0,
+    }
+}
 /// All alerts, to one address.
 pub fn a_webhook(name: &str) -> Webhook {
     Webhook {
