@@ -7,6 +7,7 @@ pub mod keyspace;
 pub mod records;
 
 mod apply;
+mod describe;
 mod export;
 mod lineage;
 pub mod manifests;
