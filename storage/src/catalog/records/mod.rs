@@ -5,6 +5,7 @@ mod cluster;
 mod control;
 mod ingest;
 mod profile;
+mod standing;
 mod tables;
 
 pub(crate) use cluster::serde_bytes_vec as bytes;
@@ -14,4 +15,5 @@ pub use ingest::{
     Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunStatus, Shard, ShardStatus, SilverCommit,
 };
 pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
+pub use standing::{valid_of, Standing};
 pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableName};
