@@ -103,7 +103,7 @@ fn of_command(c: Command) -> Vec<String> {
             )]
         }
         Command::Schemas => vec!["SELECT DISTINCT table_schema AS schema FROM information_schema.tables ORDER BY 1".into()],
-        Command::Passport => vec!["SELECT * FROM system.passport".into()],
+        Command::Passport => vec!["SELECT schema || '.' || \"table\" AS \"table\", fresh_as_of, age_seconds, quality_score, open_dead_letters, snapshot FROM system.passport".into()],
         Command::Options => ["schema", "require_quality", "require_freshness"].map(|o| format!("SHOW {o}")).into(),
         _ => Vec::new(),
     }
