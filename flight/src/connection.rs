@@ -17,9 +17,11 @@ use crate::sessions::ClientState;
 /// Users behind one connection, as a proxy has them; further ones get no session that lasts.
 const MAX_USERS: usize = 64;
 
+type Users = HashMap<(TenantId, UserId), Arc<ClientState>>;
+
 /// What the users of one connection have set.
 #[derive(Clone, Default)]
-pub(crate) struct Connection(Arc<Mutex<HashMap<(TenantId, UserId), Arc<ClientState>>>>);
+pub(crate) struct Connection(Arc<Mutex<Users>>);
 
 impl Connection {
     /// The session of a user on this connection.

@@ -1,4 +1,4 @@
-//! Plans between GetFlightInfo and DoGet: the node that planned need not plan again. Tickets do not depend on it.
+//! Plans on their way from preparing to GetFlightInfo to DoGet: the node that planned need not plan again. Tickets do not depend on it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use lakewright_storage::query::{Passport, Planned, QuerySession};
 use parking_lot::Mutex;
 use uuid::Uuid;
+
+use crate::options::Options;
 
 /// Plans kept at most; each holds the list of files that its query reads.
 const KEPT: usize = 128;
@@ -23,21 +25,21 @@ pub(crate) struct Ready {
 
 /// The newest plans of this node.
 #[derive(Default)]
-pub(crate) struct Plans(Mutex<VecDeque<(Uuid, Instant, Ready)>>);
+pub(crate) struct Plans(Mutex<VecDeque<(Uuid, Instant, Options, Ready)>>);
 
 impl Plans {
-    pub(crate) fn keep(&self, query: Uuid, ready: Ready) {
+    pub(crate) fn keep(&self, query: Uuid, options: Options, ready: Ready) {
         let mut all = self.0.lock();
-        while all.len() >= KEPT || all.front().is_some_and(|(_, at, _)| at.elapsed() > WAITS) {
+        while all.len() >= KEPT || all.front().is_some_and(|(_, at, _, _)| at.elapsed() > WAITS) {
             all.pop_front();
         }
-        all.push_back((query, Instant::now(), ready));
+        all.push_back((query, Instant::now(), options, ready));
     }
 
     /// A plan is used once: a ticket that is read again is planned again.
-    pub(crate) fn take(&self, query: Uuid) -> Option<Ready> {
+    pub(crate) fn take(&self, query: Uuid) -> Option<(Options, Ready)> {
         let mut all = self.0.lock();
-        let at = all.iter().position(|(id, _, _)| *id == query)?;
-        all.remove(at).map(|(_, _, ready)| ready)
+        let at = all.iter().position(|(id, _, _, _)| *id == query)?;
+        all.remove(at).map(|(_, _, options, ready)| (options, ready))
     }
 }

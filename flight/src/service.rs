@@ -139,7 +139,7 @@ impl FlightSqlService for FlightSql {
 
     async fn get_flight_info_statement(&self, query: CommandStatementQuery, r: Request<FlightDescriptor>) -> Info {
         let session = self.caller(&r)?;
-        self.parts.info(&session, query.query, None, r.into_inner()).await
+        self.parts.info(&session, query.query, None, None, r.into_inner()).await
     }
 
     async fn get_flight_info_substrait_plan(&self, _: CommandStatementSubstraitPlan, _: Request<FlightDescriptor>) -> Info {
@@ -149,7 +149,7 @@ impl FlightSqlService for FlightSql {
     async fn get_flight_info_prepared_statement(&self, query: CommandPreparedStatementQuery, r: Request<FlightDescriptor>) -> Info {
         let session = self.caller(&r)?;
         let claims = self.parts.handle(&session, &query.prepared_statement_handle)?;
-        self.parts.info(&session, claims.sql, claims.parameters, r.into_inner()).await
+        self.parts.info(&session, claims.sql, claims.parameters, Some(claims.query), r.into_inner()).await
     }
 
     async fn get_flight_info_catalogs(&self, query: CommandGetCatalogs, r: Request<FlightDescriptor>) -> Info {

@@ -40,6 +40,7 @@ impl Parts {
         caller: &Caller,
         sql: String,
         parameters: Option<Vec<u8>>,
+        handle: Option<Uuid>,
         descriptor: FlightDescriptor,
     ) -> Result<Response<FlightInfo>, Status> {
         if let Some(setting) = setting(&sql)? {
@@ -50,12 +51,33 @@ impl Parts {
             return Ok(answer);
         }
         let mut claims = self.claims(caller, Use::Ticket, sql, parameters, None);
-        let ready = self.ready(caller, &claims, None).await?;
+        let ready = match self.prepared(caller, &claims, handle)? {
+            Some(ready) => ready,
+            None => self.ready(caller, &claims, None).await?,
+        };
         claims.version = Some(ready.query.version());
         let info = self.described(&claims, ready.query.schema(&ready.planned)?.as_ref(), descriptor)?;
         let info = info.with_app_metadata(ready.passport.to_json());
-        self.plans.keep(claims.query, ready);
+        self.plans.keep(claims.query, claims.options, ready);
         Ok(Response::new(info))
+    }
+
+    /// The plan made when the statement was prepared, if nothing has changed since: drivers prepare each statement first.
+    fn prepared(&self, caller: &Caller, claims: &Claims, handle: Option<Uuid>) -> Result<Option<Ready>, Error> {
+        let Some((options, ready)) = handle.filter(|_| claims.parameters.is_none()).and_then(|h| self.plans.take(h)) else {
+            return Ok(None);
+        };
+        // `system.passport` changes with every query of the session.
+        let shows_last = claims.sql.to_ascii_lowercase().contains("passport");
+        if shows_last
+            || options != claims.options
+            || ready.query.version() != self.engine.version()?
+            || ready.query.tenant() != caller.tenant_id
+        {
+            return Ok(None);
+        }
+        ready.passport.meets(&claims.options.require)?;
+        Ok(Some(ready))
     }
 
     fn described(&self, claims: &Claims, schema: &Schema, descriptor: FlightDescriptor) -> Result<FlightInfo, Error> {
@@ -118,7 +140,7 @@ impl Parts {
     async fn begin(&self, caller: &Caller, claims: &Claims) -> Result<Begun, Error> {
         let slot = self.running.begin(caller.tenant_id, claims.query)?;
         let ready = match self.plans.take(claims.query) {
-            Some(ready) => ready,
+            Some((_, ready)) => ready,
             None => self.ready(caller, claims, claims.version).await?,
         };
         let mut cancel = slot.cancelled.clone();
@@ -138,7 +160,7 @@ impl Parts {
             if !self.parked.has(claims.query) {
                 let slot = self.running.begin(caller.tenant_id, claims.query)?;
                 let ready = match self.plans.take(claims.query) {
-                    Some(ready) => ready,
+                    Some((_, ready)) => ready,
                     None => self.ready(caller, &claims, claims.version).await?,
                 };
                 self.parked.begin(claims.query, ready, slot);
@@ -184,15 +206,20 @@ impl Parts {
 
     /// Checks a statement and answers with its handle and schemas.
     pub(crate) async fn prepare(&self, caller: &Caller, sql: String) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let (dataset_schema, parameter_schema) = if setting(&sql)?.is_some() {
+        let claims = self.claims(caller, Use::Handle, sql, None, None);
+        let (dataset_schema, parameter_schema) = if setting(&claims.sql)?.is_some() {
             (message(&options::schema())?, message(&Schema::empty())?)
         } else {
-            let ask = SessionAsk { hidden: &caller.hidden, first: caller.state.options().schema, ..SessionAsk::default() };
+            let ask = SessionAsk { hidden: &caller.hidden, first: claims.options.schema, ..SessionAsk::default() };
             let query = self.engine.open(caller.tenant_id, ask)?;
-            let planned = query.plan(&sql).await?;
-            (dataset_schema(&query, &planned)?, parameter_schema(&planned)?)
+            let planned = query.plan(&claims.sql).await?;
+            let schemas = (dataset_schema(&query, &planned)?, parameter_schema(&planned)?);
+            if planned.parameters()?.is_empty() {
+                let passport = Arc::new(query.passport(&planned).await?);
+                self.plans.keep(claims.query, claims.options.clone(), Ready { query, planned, passport });
+            }
+            schemas
         };
-        let claims = self.claims(caller, Use::Handle, sql, None, None);
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: seal(self.keys.as_ref(), &claims)?.into(),
             dataset_schema,

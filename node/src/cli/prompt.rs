@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_flight::{Action, CancelFlightInfoRequest, FlightInfo};
-use futures::TryStreamExt as _;
+use futures::{FutureExt as _, TryStreamExt as _};
 use lakewright_proto::{Error, ErrorCode};
 use prost::Message as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
+use tokio::signal::unix::{signal, Signal, SignalKind};
 
 use super::output::Output;
 use super::prompt_input::{command, statements, Command, Input};
@@ -39,6 +40,8 @@ pub(super) async fn run(mut client: Client, out: Output, max_rows: usize) -> Res
         let _ = line.load_history(file);
     }
     out.line("Lakewright SQL. A statement ends with `;`, \\help tells more.")?;
+    // From the start: between the editor and a query, Ctrl-C must not end the program.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed(&e))?;
     let mut timing = true;
     loop {
         // The connection has to be served while the editor waits: it waits on a thread of its own.
@@ -72,12 +75,12 @@ pub(super) async fn run(mut client: Client, out: Output, max_rows: usize) -> Res
             Some(Command::Unknown(c)) => out.line(&format!("\\{c} is no command; \\help lists them"))?,
             Some(c) => {
                 for sql in of_command(c) {
-                    one(&mut client, &sql, out, max_rows, false).await?;
+                    one(&mut client, &mut interrupt, &sql, out, max_rows, false).await?;
                 }
             }
             None => {
                 for sql in statements(&text).0 {
-                    if !one(&mut client, sql, out, max_rows, timing).await? {
+                    if !one(&mut client, &mut interrupt, sql, out, max_rows, timing).await? {
                         break;
                     }
                 }
@@ -110,7 +113,10 @@ fn of_command(c: Command) -> Vec<String> {
 }
 
 /// Runs one statement; false: it failed or was cancelled, and what was typed after it is left out.
-async fn one(client: &mut Client, sql: &str, out: Output, max_rows: usize, timing: bool) -> Result<bool, Error> {
+async fn one(client: &mut Client, interrupt: &mut Signal, sql: &str, out: Output, max_rows: usize, timing: bool) -> Result<bool, Error> {
+    // What was pressed before is not meant for this statement.
+    tokio::task::yield_now().await;
+    while interrupt.recv().now_or_never().is_some() {}
     let began = Instant::now();
     let mut planned: Option<FlightInfo> = None;
     let run = async {
@@ -120,7 +126,7 @@ async fn one(client: &mut Client, sql: &str, out: Output, max_rows: usize, timin
     };
     let done = tokio::select! {
         done = run => done,
-        _ = tokio::signal::ctrl_c() => {
+        _ = interrupt.recv() => {
             if let Some(info) = planned {
                 cancel(client, info).await;
             }

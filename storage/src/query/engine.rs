@@ -69,6 +69,11 @@ impl QueryEngine {
         &self.options
     }
 
+    /// The catalog version that a session made now would read.
+    pub fn version(&self) -> Result<u64, Error> {
+        self.catalog.view().version().map_err(Error::from)
+    }
+
     /// A session of a tenant at a catalog version; at the current one for `None`. A version that
     /// this node has not reached yet is refused: it would read less than it promises.
     pub fn session(&self, tenant: TenantId, version: Option<u64>) -> Result<QuerySession, Error> {
