@@ -12,7 +12,7 @@ import pyarrow.flight
 import pytest
 
 from flightwire import Raw, message, read
-from lake import Node, generate, wait_until
+from lake import Node, generate
 
 TABLE = "partner_central_opportunity"
 SHOP = """
@@ -249,13 +249,49 @@ def test_poor_and_stale_answers_are_refused(connection):
     assert rows(connection, count)[0]["n"] > 0
 
 
+STRICT = """
+pack: letters
+entities:
+  - name: Letter
+    table: letter
+    streams: [letters]
+    key: {path: $.id}
+    fields:
+      - {name: letter_no, type: string, from: $.id}
+      - {name: text, type: string, from: $.text}
+    rules:
+      - {name: has_text, type: schema, required: [text]}
+"""
+
+
 def test_mended_letters_raise_the_score(node):
     """Replaying what a mended pack accepts closes letters; the passport tells so without counting rows."""
-    with connect(node, "globex") as c:
-        rows(c, f"SELECT 1 AS n FROM {TABLE} LIMIT 1")
-        before, = rows(c, "SELECT * FROM system.passport")
-        again = len({r["address_offset"] for r in rows(c, "SELECT * FROM dead_letters")})
-        assert before["open_dead_letters"] == again
+    pack, source = node.dir / "letters", node.dir / "letters-source"
+    pack.mkdir()
+    source.mkdir()
+    (source / "letters.ndjson").write_text('{"id": "a", "text": "x"}\n{"id": "b", "text": "x"}\n{"id": "c"}\n{"id": "d"}\n')
+
+    def load(text):
+        (pack / "entities.yaml").write_text(text)
+        node.cli("pack", "load", str(pack), "--pin", "--tenant", "globex", token=node.tokens["globex"])
+
+    load(STRICT)
+    config = json.dumps({"url": str(source), "stream": "letters"})
+    node.cli("connector", "create", "--tenant", "globex", "--name", "letters", "--kind", "files", "--config", config, token=node.tokens["globex"])
+    node.token, before = node.tokens["globex"], node.token
+    try:
+        run = node.settled(node.run("globex", "letters"), "globex")
+        with connect(node, "globex") as c:
+            def told():
+                rows(c, "SELECT count(*) AS n FROM letter")
+                return [(r["quality_score"], r["open_dead_letters"], r["rows"]) for r in rows(c, "SELECT * FROM system.passport")]
+
+            assert told() == [(0.5, 2, 2)]
+            load(STRICT[:STRICT.index("    rules:")])
+            node.cli("deadletter", "replay", "--tenant", "globex", "--run", run["id"], "--follow")
+            assert told() == [(1.0, 0, 4)]
+    finally:
+        node.token = before
 
 
 SLOW = "SELECT count(*) AS n FROM generate_series(1, 6000) a, generate_series(1, 6000) b WHERE (a.value * b.value) % 7 = 3"

@@ -112,7 +112,7 @@ def test_a_line_is_edited_and_comes_back_from_history(node, tmp_path):
 
 
 def test_ctrl_c_cancels_the_query_and_not_the_prompt(terminal):
-    terminal.type("SELECT count(*) FROM generate_series(1, 3000000) a, generate_series(1, 3000000) b WHERE (a.value * b.value) % 7 = 3;\r")
+    terminal.type("SELECT count(*) FROM generate_series(1, 1000000000000) WHERE value % 7 = 3;\r")
     # The editor gives the terminal back before the query runs: only then is Ctrl-C a signal.
     terminal.until("3;")
     time_limit = time.monotonic() + 60

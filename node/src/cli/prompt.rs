@@ -1,7 +1,7 @@
 //! The SQL prompt of `lakewright sql`: editing and history, statements over several lines, commands, Ctrl-C.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_flight::{Action, CancelFlightInfoRequest, FlightInfo};
@@ -18,6 +18,8 @@ use super::prompt_input::{command, statements, Command, Input};
 use super::sql::{begin, show, Client};
 
 const PROMPT: &str = "lakewright> ";
+/// How long Ctrl-C waits for the node's word.
+const CANCEL: Duration = Duration::from_secs(2);
 /// Statements that are remembered.
 const HISTORY: usize = 1_000;
 const HELP: &str = "\
@@ -154,7 +156,8 @@ async fn cancel(client: &mut Client, info: FlightInfo) {
     if let Some(value) = client.token().and_then(|t| format!("Bearer {t}").parse().ok()) {
         request.metadata_mut().insert("authorization", value);
     }
-    let _ = client.inner_mut().do_action(request).await;
+    // The dropped stream ends the query too: a busy node keeps nobody waiting.
+    let _ = tokio::time::timeout(CANCEL, client.inner_mut().do_action(request)).await;
 }
 
 /// Names to complete: tables, bare and with their schema.
