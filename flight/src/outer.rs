@@ -4,6 +4,7 @@ use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::{Action, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, PollInfo, SchemaResult, Ticket};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::actions::CLOSE_SESSION;
 use crate::service::FlightSql;
 use crate::statement::message;
 
@@ -35,7 +36,7 @@ impl FlightService for FlightGate {
     }
 
     async fn list_flights(&self, r: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
-        self.inner.caller(r.metadata())?;
+        self.inner.caller(&r)?;
         Ok(Response::new(Box::pin(futures::stream::empty())))
     }
 
@@ -43,15 +44,16 @@ impl FlightService for FlightGate {
         self.inner.get_flight_info(r).await
     }
 
-    /// Planning is quick: the first poll is the last.
+    /// Begins a query and answers once its first rows are known, or after two seconds with a descriptor to ask again with.
     async fn poll_flight_info(&self, r: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        let info = self.inner.get_flight_info(r).await?.into_inner();
-        let done = PollInfo::new().with_info(info).try_with_progress(1.0).map_err(|e| Status::internal(e.to_string()))?;
-        Ok(Response::new(done))
+        self.inner.poll(r).await
     }
 
     /// The schema of what GetFlightInfo would answer.
     async fn get_schema(&self, r: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        if let Some(schema) = self.inner.setting_schema(&r)? {
+            return Ok(Response::new(SchemaResult { schema }));
+        }
         let info = self.inner.get_flight_info(r).await?.into_inner();
         let schema = info.try_decode_schema().map_err(|e| Status::internal(e.to_string()))?;
         Ok(Response::new(SchemaResult { schema: message(&schema)? }))
@@ -62,12 +64,14 @@ impl FlightService for FlightGate {
     }
 
     async fn do_put(&self, r: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        self.inner.caller(r.metadata())?;
+        self.inner.caller(&r)?;
         self.inner.do_put(r).await
     }
 
     async fn do_action(&self, r: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
-        self.inner.caller(r.metadata())?;
+        if r.get_ref().r#type != CLOSE_SESSION {
+            self.inner.caller(&r)?;
+        }
         self.inner.do_action(r).await
     }
 
@@ -76,7 +80,7 @@ impl FlightService for FlightGate {
     }
 
     async fn do_exchange(&self, r: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
-        self.inner.caller(r.metadata())?;
+        self.inner.caller(&r)?;
         Err(Status::unimplemented("DoExchange is not served; use Flight SQL statements"))
     }
 }

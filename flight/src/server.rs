@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
+use futures::StreamExt;
 use lakewright_proto::{Error, ErrorCode};
 use lakewright_storage::query::QueryEngine;
 use tokio::net::TcpListener;
@@ -11,9 +12,13 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 
 use crate::auth::Authenticate;
+use crate::connection::Conn;
 use crate::outer::FlightGate;
+use crate::parked::Parked;
+use crate::plans::Plans;
 use crate::running::{FlightLimits, Running};
 use crate::service::FlightSql;
+use crate::sessions::Sessions;
 use crate::ticket::KeyRing;
 
 /// What the service is made of.
@@ -34,12 +39,23 @@ pub(crate) struct Parts {
     pub(crate) auth: Arc<dyn Authenticate>,
     pub(crate) keys: Arc<dyn KeyRing>,
     pub(crate) running: Running,
+    pub(crate) sessions: Sessions,
+    pub(crate) plans: Plans,
+    pub(crate) parked: Parked,
 }
 
 /// The service, to stand beside others in one server.
 pub fn service(parts: FlightParts) -> FlightServiceServer<FlightGate> {
     let running = Running::new(parts.limits.queries_per_tenant);
-    let inner = Parts { engine: parts.engine, auth: parts.auth, keys: parts.keys, running };
+    let inner = Parts {
+        engine: parts.engine,
+        auth: parts.auth,
+        keys: parts.keys,
+        running,
+        sessions: Sessions::default(),
+        plans: Plans::default(),
+        parked: Parked::default(),
+    };
     FlightServiceServer::new(FlightGate::new(FlightSql::new(Arc::new(inner))))
         .max_decoding_message_size(parts.limits.message_bytes)
         .max_encoding_message_size(parts.limits.message_bytes)
@@ -60,6 +76,6 @@ pub async fn serve(
     if let Some(tls) = tls {
         server = server.tls_config(tls).map_err(fault)?;
     }
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).map(|accepted| accepted.map(Conn::new));
     server.add_service(service(parts)).serve_with_incoming_shutdown(incoming, shutdown).await.map_err(fault)
 }

@@ -8,22 +8,23 @@ use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::*;
-use arrow_flight::{
-    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightDescriptor, FlightInfo, HandshakeRequest,
-    HandshakeResponse, Ticket,
-};
+use arrow_flight::{Action, ActionType, CancelStatus, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, PollInfo, Ticket};
 use futures::{Stream, TryStreamExt};
 use lakewright_proto::{Error, ErrorCode};
 use prost::Message;
-use tonic::metadata::MetadataMap;
+use tonic::transport::server::TlsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::actions::{self, CLOSE_SESSION};
 use crate::answer;
-use crate::auth::{caller, credentials, Credentials, Session};
+use crate::auth::{caller, credentials, Credentials};
+use crate::connection::Connection;
 use crate::info;
+use crate::keys::Side;
+use crate::options::setting;
 use crate::server::Parts;
+use crate::sessions::{named, Caller};
 
-const CANCEL_FLIGHT_INFO: &str = "CancelFlightInfo";
 /// Batches of bound parameters that are read; a query takes one row.
 const MAX_BOUND: usize = 64;
 
@@ -49,24 +50,63 @@ fn no_transactions<T>() -> Result<T, Status> {
     Err(Status::unimplemented("there are no transactions: each query reads one snapshot"))
 }
 
+/// The connection that a request came by.
+fn connection<T>(r: &Request<T>) -> Option<&Connection> {
+    let plain = r.extensions().get::<Connection>();
+    plain.or_else(|| r.extensions().get::<TlsConnectInfo<Connection>>().map(TlsConnectInfo::get_ref))
+}
+
 impl FlightSql {
     pub(crate) fn new(parts: Arc<Parts>) -> Self {
         Self { parts }
     }
 
-    /// The caller.
-    pub(crate) fn caller(&self, metadata: &MetadataMap) -> Result<Session, Status> {
-        caller(self.parts.auth.as_ref(), metadata)
+    /// The caller, with the session of its cookie or else of its connection.
+    pub(crate) fn caller<T>(&self, r: &Request<T>) -> Result<Caller, Status> {
+        let who = caller(self.parts.auth.as_ref(), r.metadata())?;
+        let state = match named(r.metadata()) {
+            Some(id) => self.parts.sessions.find(id, &who)?,
+            None => connection(r).map(|c| c.state(who.tenant_id, who.user_id)).unwrap_or_default(),
+        };
+        Ok(Caller { who, state })
+    }
+
+    /// Polls for a query's first rows; metadata is there at once.
+    pub(crate) async fn poll(&self, r: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        let caller = self.caller(&r)?;
+        let any = Any::decode(&*r.get_ref().cmd).ok();
+        let again = any.as_ref().and_then(|any| any.unpack::<TicketStatementQuery>().ok().flatten());
+        let query = any.is_some_and(|any| any.is::<CommandStatementQuery>() || any.is::<CommandPreparedStatementQuery>());
+        let info = match again {
+            Some(ticket) => self.parts.polled(&caller, &ticket.statement_handle, r.into_inner()).await?,
+            None => {
+                let info = self.get_flight_info(r).await?.into_inner();
+                if !query {
+                    let done = PollInfo::new().with_info(info).try_with_progress(1.0).map_err(|e| Status::internal(e.to_string()))?;
+                    return Ok(Response::new(done));
+                }
+                info
+            }
+        };
+        Ok(Response::new(self.parts.poll(&caller, info).await?))
+    }
+
+    /// The schema of a statement about options, if it is one.
+    pub(crate) fn setting_schema(&self, r: &Request<FlightDescriptor>) -> Result<Option<bytes::Bytes>, Status> {
+        self.parts.setting_schema(&self.caller(r)?, r.get_ref())
+    }
+
+    /// An update is a statement about options, or it is refused.
+    fn update(&self, caller: &Caller, sql: &str) -> Result<i64, Status> {
+        match setting(sql)? {
+            Some(setting) => self.parts.set(caller, &setting).map(|_| 0).map_err(Status::from),
+            None => read_only(),
+        }
     }
 
     fn metadata_info<C: ProstMessageExt>(&self, command: &C, schema: &arrow_schema::Schema, r: Request<FlightDescriptor>) -> Info {
-        self.caller(r.metadata())?;
+        self.caller(&r)?;
         crate::metadata::info(command, schema, r.into_inner())
-    }
-
-    fn foreign_keys(&self, r: &Request<Ticket>) -> Data {
-        self.caller(r.metadata())?;
-        Ok(answer::empty(crate::metadata::foreign_keys()))
     }
 }
 
@@ -98,8 +138,8 @@ impl FlightSqlService for FlightSql {
     }
 
     async fn get_flight_info_statement(&self, query: CommandStatementQuery, r: Request<FlightDescriptor>) -> Info {
-        let session = self.caller(r.metadata())?;
-        Ok(Response::new(self.parts.info(&session, query.query, None, r.into_inner()).await?))
+        let session = self.caller(&r)?;
+        self.parts.info(&session, query.query, None, None, r.into_inner()).await
     }
 
     async fn get_flight_info_substrait_plan(&self, _: CommandStatementSubstraitPlan, _: Request<FlightDescriptor>) -> Info {
@@ -107,9 +147,9 @@ impl FlightSqlService for FlightSql {
     }
 
     async fn get_flight_info_prepared_statement(&self, query: CommandPreparedStatementQuery, r: Request<FlightDescriptor>) -> Info {
-        let session = self.caller(r.metadata())?;
+        let session = self.caller(&r)?;
         let claims = self.parts.handle(&session, &query.prepared_statement_handle)?;
-        Ok(Response::new(self.parts.info(&session, claims.sql, claims.parameters, r.into_inner()).await?))
+        self.parts.info(&session, claims.sql, claims.parameters, Some(claims.query), r.into_inner()).await
     }
 
     async fn get_flight_info_catalogs(&self, query: CommandGetCatalogs, r: Request<FlightDescriptor>) -> Info {
@@ -133,19 +173,19 @@ impl FlightSqlService for FlightSql {
     }
 
     async fn get_flight_info_primary_keys(&self, query: CommandGetPrimaryKeys, r: Request<FlightDescriptor>) -> Info {
-        self.metadata_info(&query, &crate::metadata::primary_keys(), r)
+        self.metadata_info(&query, &crate::keys::primary_keys(), r)
     }
 
     async fn get_flight_info_exported_keys(&self, query: CommandGetExportedKeys, r: Request<FlightDescriptor>) -> Info {
-        self.metadata_info(&query, &crate::metadata::foreign_keys(), r)
+        self.metadata_info(&query, &crate::keys::foreign_keys(), r)
     }
 
     async fn get_flight_info_imported_keys(&self, query: CommandGetImportedKeys, r: Request<FlightDescriptor>) -> Info {
-        self.metadata_info(&query, &crate::metadata::foreign_keys(), r)
+        self.metadata_info(&query, &crate::keys::foreign_keys(), r)
     }
 
     async fn get_flight_info_cross_reference(&self, query: CommandGetCrossReference, r: Request<FlightDescriptor>) -> Info {
-        self.metadata_info(&query, &crate::metadata::foreign_keys(), r)
+        self.metadata_info(&query, &crate::keys::foreign_keys(), r)
     }
 
     async fn get_flight_info_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, r: Request<FlightDescriptor>) -> Info {
@@ -154,64 +194,66 @@ impl FlightSqlService for FlightSql {
     }
 
     async fn do_get_statement(&self, ticket: TicketStatementQuery, r: Request<Ticket>) -> Data {
-        let session = self.caller(r.metadata())?;
+        let session = self.caller(&r)?;
         self.parts.fetch(&session, &ticket.statement_handle).await
     }
 
     async fn do_get_prepared_statement(&self, query: CommandPreparedStatementQuery, r: Request<Ticket>) -> Data {
-        let session = self.caller(r.metadata())?;
+        let session = self.caller(&r)?;
         self.parts.fetch_prepared(&session, &query.prepared_statement_handle).await
     }
 
     async fn do_get_catalogs(&self, query: CommandGetCatalogs, r: Request<Ticket>) -> Data {
-        self.parts.catalogs(&self.caller(r.metadata())?, query)
+        self.parts.catalogs(&self.caller(&r)?.who, query)
     }
 
     async fn do_get_schemas(&self, query: CommandGetDbSchemas, r: Request<Ticket>) -> Data {
-        self.parts.schemas(&self.caller(r.metadata())?, query)
+        self.parts.schemas(&self.caller(&r)?.who, query)
     }
 
     async fn do_get_tables(&self, query: CommandGetTables, r: Request<Ticket>) -> Data {
-        let session = self.caller(r.metadata())?;
-        self.parts.tables(&session, query).await
+        self.parts.tables(&self.caller(&r)?.who, query)
     }
 
     async fn do_get_table_types(&self, query: CommandGetTableTypes, r: Request<Ticket>) -> Data {
-        self.caller(r.metadata())?;
+        self.caller(&r)?;
         self.parts.table_types(query)
     }
 
     async fn do_get_sql_info(&self, query: CommandGetSqlInfo, r: Request<Ticket>) -> Data {
-        self.caller(r.metadata())?;
+        self.caller(&r)?;
         let built = query.into_builder(&info::sql_info()?).build();
         built.map(answer::batch).map_err(|e| Status::internal(e.to_string()))
     }
 
     async fn do_get_primary_keys(&self, query: CommandGetPrimaryKeys, r: Request<Ticket>) -> Data {
-        let session = self.caller(r.metadata())?;
-        crate::metadata::primary_key_rows(&self.parts, &session, &query).await
+        crate::keys::primary_key_rows(&self.parts, &self.caller(&r)?.who, &query)
     }
 
-    async fn do_get_exported_keys(&self, _: CommandGetExportedKeys, r: Request<Ticket>) -> Data {
-        self.foreign_keys(&r)
+    async fn do_get_exported_keys(&self, q: CommandGetExportedKeys, r: Request<Ticket>) -> Data {
+        let side = Side { catalog: q.catalog, schema: q.db_schema, table: q.table };
+        crate::keys::foreign_key_rows(&self.parts, &self.caller(&r)?.who, Some(side), None)
     }
 
-    async fn do_get_imported_keys(&self, _: CommandGetImportedKeys, r: Request<Ticket>) -> Data {
-        self.foreign_keys(&r)
+    async fn do_get_imported_keys(&self, q: CommandGetImportedKeys, r: Request<Ticket>) -> Data {
+        let side = Side { catalog: q.catalog, schema: q.db_schema, table: q.table };
+        crate::keys::foreign_key_rows(&self.parts, &self.caller(&r)?.who, None, Some(side))
     }
 
-    async fn do_get_cross_reference(&self, _: CommandGetCrossReference, r: Request<Ticket>) -> Data {
-        self.foreign_keys(&r)
+    async fn do_get_cross_reference(&self, q: CommandGetCrossReference, r: Request<Ticket>) -> Data {
+        let to = Side { catalog: q.pk_catalog, schema: q.pk_db_schema, table: q.pk_table };
+        let from = Side { catalog: q.fk_catalog, schema: q.fk_db_schema, table: q.fk_table };
+        crate::keys::foreign_key_rows(&self.parts, &self.caller(&r)?.who, Some(to), Some(from))
     }
 
     async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, r: Request<Ticket>) -> Data {
-        self.caller(r.metadata())?;
+        self.caller(&r)?;
         let built = query.into_builder(&info::types()?).build();
         built.map(answer::batch).map_err(|e| Status::internal(e.to_string()))
     }
 
-    async fn do_put_statement_update(&self, _: CommandStatementUpdate, _: Request<PeekableFlightDataStream>) -> Result<i64, Status> {
-        read_only()
+    async fn do_put_statement_update(&self, u: CommandStatementUpdate, r: Request<PeekableFlightDataStream>) -> Result<i64, Status> {
+        self.update(&self.caller(&r)?, &u.query)
     }
 
     async fn do_put_statement_ingest(&self, _: CommandStatementIngest, _: Request<PeekableFlightDataStream>) -> Result<i64, Status> {
@@ -220,10 +262,12 @@ impl FlightSqlService for FlightSql {
 
     async fn do_put_prepared_statement_update(
         &self,
-        _: CommandPreparedStatementUpdate,
-        _: Request<PeekableFlightDataStream>,
+        u: CommandPreparedStatementUpdate,
+        r: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
-        read_only()
+        let caller = self.caller(&r)?;
+        let claims = self.parts.handle(&caller, &u.prepared_statement_handle)?;
+        self.update(&caller, &claims.sql)
     }
 
     async fn do_put_substrait_plan(&self, _: CommandStatementSubstraitPlan, _: Request<PeekableFlightDataStream>) -> Result<i64, Status> {
@@ -235,7 +279,7 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         r: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
-        let session = self.caller(r.metadata())?;
+        let session = self.caller(&r)?;
         let data = r.into_inner().map_err(FlightError::from);
         let mut bound = FlightRecordBatchStream::new_from_flight_data(data);
         let mut batches = Vec::new();
@@ -256,7 +300,7 @@ impl FlightSqlService for FlightSql {
         query: ActionCreatePreparedStatementRequest,
         r: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let session = self.caller(r.metadata())?;
+        let session = self.caller(&r)?;
         self.parts.prepare(&session, query.query).await
     }
 
@@ -298,28 +342,32 @@ impl FlightSqlService for FlightSql {
     }
 
     async fn do_action_cancel_query(&self, query: ActionCancelQueryRequest, r: Request<Action>) -> Result<ActionCancelQueryResult, Status> {
-        let session = self.caller(r.metadata())?;
+        let session = self.caller(&r)?;
         let info = FlightInfo::decode(query.info).map_err(|e| Status::invalid_argument(format!("the FlightInfo to cancel: {e}")))?;
         self.parts.cancel(&session, &info)?;
         Ok(ActionCancelQueryResult { result: CancelStatus::Cancelled as i32 })
     }
 
     async fn do_action_fallback(&self, r: Request<Action>) -> Result<Response<<Self as FlightService>::DoActionStream>, Status> {
-        let session = self.caller(r.metadata())?;
-        let action = r.into_inner();
-        if action.r#type != CANCEL_FLIGHT_INFO {
-            return Err(Status::unimplemented(format!("action {:?} is not known", action.r#type)));
+        // A session that is gone already is closed.
+        let gone = r.get_ref().r#type == CLOSE_SESSION && self.caller(&r).is_err();
+        let caller = if gone {
+            Caller { who: caller(self.parts.auth.as_ref(), r.metadata())?, state: Default::default() }
+        } else {
+            self.caller(&r)?
+        };
+        if r.get_ref().r#type == CLOSE_SESSION {
+            connection(&r).inspect(|c| c.forget(caller.tenant_id, caller.user_id));
         }
-        let request = CancelFlightInfoRequest::decode(action.body).map_err(|e| Status::invalid_argument(e.to_string()))?;
-        let info = request.info.ok_or_else(|| Status::invalid_argument("no FlightInfo to cancel"))?;
-        self.parts.cancel(&session, &info)?;
-        let body = CancelFlightInfoResult::new(CancelStatus::Cancelled).encode_to_vec();
-        Ok(Response::new(Box::pin(futures::stream::iter([Ok(arrow_flight::Result::new(body))]))))
+        let done = self.parts.act(&caller, r.into_inner())?;
+        let body = arrow_flight::Result::new(done.body);
+        let mut answer: Response<<Self as FlightService>::DoActionStream> = Response::new(Box::pin(futures::stream::iter([Ok(body)])));
+        done.cookie.map(|c| answer.metadata_mut().insert("set-cookie", c));
+        Ok(answer)
     }
 
     async fn list_custom_actions(&self) -> Option<Vec<Result<ActionType, Status>>> {
-        let description = "Cancels the query of a FlightInfo.".to_owned();
-        Some(vec![Ok(ActionType { r#type: CANCEL_FLIGHT_INFO.to_owned(), description })])
+        Some(actions::listed().into_iter().map(Ok).collect())
     }
 
     /// Info is fixed when the server is built.

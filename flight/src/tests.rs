@@ -290,6 +290,7 @@ fn claims() -> Claims {
         query: Uuid::from_u128(3),
         sql: "SELECT 1".into(),
         parameters: None,
+        options: Default::default(),
         version: Some(9),
         tenant: s.tenant_id,
         user: s.user_id,

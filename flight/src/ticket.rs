@@ -7,6 +7,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::auth::Session;
+use crate::options::Options;
 
 /// A signing key.
 pub type Key = [u8; 32];
@@ -37,7 +38,7 @@ pub(crate) enum Use {
 }
 
 /// A signed query.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Claims {
     /// What it is for.
     pub(crate) purpose: Use,
@@ -47,6 +48,9 @@ pub(crate) struct Claims {
     pub(crate) sql: String,
     /// Bound parameters: an Arrow IPC stream with one row.
     pub(crate) parameters: Option<Vec<u8>>,
+    /// What the session had set when it was asked.
+    #[serde(default)]
+    pub(crate) options: Options,
     /// The catalog version it reads; a handle has none.
     pub(crate) version: Option<u64>,
     /// The tenant.

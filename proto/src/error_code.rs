@@ -17,6 +17,8 @@ pub enum ErrorCode {
     Conflict,
     /// The writer's epoch is not the current one: another owner has taken over.
     Fenced,
+    /// A condition that the caller set is not met: the answer would not be what it asked for.
+    Unmet,
     /// The caller is known and may not do this.
     PermissionDenied,
     /// The caller is not known.
@@ -49,6 +51,7 @@ impl ErrorCode {
             Self::AlreadyExists => tonic::Code::AlreadyExists,
             Self::Conflict => tonic::Code::Aborted,
             Self::Fenced => tonic::Code::FailedPrecondition,
+            Self::Unmet => tonic::Code::FailedPrecondition,
             Self::PermissionDenied => tonic::Code::PermissionDenied,
             Self::Unauthenticated => tonic::Code::Unauthenticated,
             Self::ResourceExhausted => tonic::Code::ResourceExhausted,

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Measures Lakewright's release build on this machine, and DuckDB doing the same work beside it.
 
-  bench.py [throughput] [memory] [update] [idle]     all of them by default (about 20 minutes)
+  bench.py [throughput] [memory] [update] [idle] [flight]     all of them by default (about 20 minutes)
 
 throughput  200,000 records of 2.3 KB (5% re-delivered, 20% newer versions, late ones, deletes, re-inserts, 1% invalid), 5
             alternating runs of both sides; counts are compared with the generator's truth before a ratio is printed
 memory      peak resident memory of the node over 1,000,000 such records (limit 512 MiB)
 update      1,000 of 1,000,000 rows get a newer version: bytes written against bytes changed (limit 20 times)
+flight      Flight SQL beside Sail's server on the same data: fetch of 10,000,000 rows (limit: as fast), SELECT 1, an aggregate over
+            1M rows, point look-ups at 1 and 8 clients
 idle        memory and CPU of a node with a tenant and a connector and nothing to do, over 30 s (limits 150 MiB, 1%)
 """
 import argparse, json, pathlib, shutil, statistics, subprocess, sys, time
 
+from flight_job import flight_job
 from lakewright import ROOT, Lakewright
 from measure import child, cpu_seconds, directory_bytes, memory_mib, quiet, say, settle_disk, spread, table, warm, written_bytes
 
@@ -175,7 +178,8 @@ def idle(a):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", nargs="*", choices=[[], "throughput", "memory", "update", "idle"])
+    ap.add_argument("what", nargs="*", choices=[[], "throughput", "memory", "update", "idle", "flight"])
+    ap.add_argument("--flight-rows", type=int, default=10_000_000)
     ap.add_argument("--records", type=int, default=200_000)
     ap.add_argument("--runs", type=int, default=5)
     ap.add_argument("--rows", type=int, default=1_000_000, help="of memory and update")
@@ -183,10 +187,10 @@ def main():
     ap.add_argument("--binary", type=pathlib.Path, help="another node binary")
     a = ap.parse_args()
     a.dir = a.dir.resolve()
-    what = a.what or ["throughput", "idle", "memory", "update"]
+    what = a.what or ["throughput", "idle", "memory", "update", "flight"]
     state = {}
     for name in what:
-        {"throughput": lambda: throughput(a), "memory": lambda: memory(a, state), "update": lambda: update(a, state), "idle": lambda: idle(a)}[name]()
+        {"throughput": lambda: throughput(a), "memory": lambda: memory(a, state), "update": lambda: update(a, state), "idle": lambda: idle(a), "flight": lambda: flight_job(a, failed)}[name]()
         say()
     if "million" in state:
         state["million"][0].close()

@@ -33,5 +33,12 @@ if [ "${1:-}" = python ]; then
     .venv/bin/pip install --quiet --requirement tests/python/requirements.txt
     cp tests/python/requirements.txt "$stamp"
   fi
+  stamp=.venv-harlequin/.requirements
+  if ! cmp -s tests/python/requirements-harlequin.txt "$stamp" 2>/dev/null; then
+    say "making .venv-harlequin (about a minute)"
+    python3 -m venv .venv-harlequin
+    .venv-harlequin/bin/pip install --quiet --requirement tests/python/requirements-harlequin.txt
+    cp tests/python/requirements-harlequin.txt "$stamp"
+  fi
 fi
 say "ready"

@@ -96,8 +96,10 @@ pub(super) enum Command {
     Lineage(lineage::Cmd),
     /// Who did what.
     Audit(audit::ListArgs),
-    /// Run a query over Flight SQL.
+    /// Run a query over Flight SQL; without one, on a terminal: a prompt.
     Sql(sql::SqlArgs),
+    /// Print a script that completes this program's commands in a shell.
+    Completions(CompletionsArgs),
 }
 
 /// Where the configuration comes from.
@@ -141,6 +143,13 @@ impl ConfigArgs {
 fn setting(s: &str) -> Result<(String, String), String> {
     let (key, value) = s.split_once('=').ok_or("write SECTION.KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell: `source <(lakewright completions bash)`
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// How much of a list is wanted.

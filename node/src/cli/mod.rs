@@ -11,6 +11,8 @@ mod near;
 mod output;
 mod pack;
 mod progress;
+mod prompt;
+mod prompt_input;
 mod quality;
 mod run;
 mod schedule;
@@ -68,6 +70,7 @@ fn run(cli: Cli, start: impl FnOnce(Config) -> Result<(), Error>) -> Result<(), 
     let command = match cli.command {
         Command::Node(args) => return start(load_config(&args)?),
         Command::CheckConfig(args) => return check_config::run(&ctx.out, &args),
+        Command::Completions(args) => return completions(&ctx.out, args.shell),
         command => command,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -79,7 +82,7 @@ fn run(cli: Cli, start: impl FnOnce(Config) -> Result<(), Error>) -> Result<(), 
 
 async fn dispatch(ctx: &Context, command: Command) -> Result<(), Error> {
     match command {
-        Command::Node(_) | Command::CheckConfig(_) => Ok(()),
+        Command::Node(_) | Command::CheckConfig(_) | Command::Completions(_) => Ok(()),
         Command::Status => audit::status(ctx).await,
         Command::Audit(args) => audit::list(ctx, args).await,
         Command::Tenant(c) => tenant::run(ctx, c).await,
@@ -96,6 +99,12 @@ async fn dispatch(ctx: &Context, command: Command) -> Result<(), Error> {
         Command::Lineage(c) => lineage::run(ctx, c).await,
         Command::Sql(args) => sql::run(ctx, args).await,
     }
+}
+
+fn completions(out: &output::Output, shell: clap_complete::Shell) -> Result<(), Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "lakewright", &mut script);
+    out.bytes(&script)
 }
 
 /// The configuration that flags, environment and file give.

@@ -135,6 +135,8 @@ spaces! {
     Replays = 0x55 "replays": (ShardId, CommitSeq) => ();
     /// What came last for each Silver table, by the table's name.
     Arrivals = 0x54 "arrivals": (TenantId, String) => Arrival;
+    /// How good the records of each Silver table are, by the table's name.
+    Standings = 0x5d "standings": (TenantId, String) => Standing;
     /// First answers by command id.
     Answers = 0x70 "answers": CommandId => Answer;
     /// Answers by the time they may be forgotten.

@@ -120,6 +120,8 @@ pub struct FieldDef {
     pub enumerated: bool,
     /// For people.
     pub description: String,
+    /// The table and column whose values it holds; told to clients, not enforced.
+    pub references: Option<(String, String)>,
 }
 
 /// Where the key's scope comes from.
@@ -285,6 +287,12 @@ impl Entity {
             RuleCheck::MaxAge(us) => Some((r.name.as_str(), us)),
             _ => None,
         })
+    }
+
+    /// The columns that tell its live rows apart: the pack's `$id`, or else the scope and the key.
+    pub fn primary_key(&self) -> Vec<String> {
+        let id = self.fields.iter().find(|f| matches!(f.source, FieldSource::Id));
+        id.map_or_else(|| vec!["_key_scope".to_owned(), "_source_key".to_owned()], |f| vec![f.name.clone()])
     }
 
     /// Rates of currencies.

@@ -56,7 +56,17 @@ impl Check<'_> {
             pii: f.pii,
             enumerated: f.kind == "enum",
             description: f.description.clone().unwrap_or_default(),
+            references: f.references.as_deref().and_then(|r| self.reference(r)),
         })
+    }
+
+    /// `table.column`; that both exist is checked when all entities are read.
+    fn reference(&mut self, text: &str) -> Option<(String, String)> {
+        let parts = text.split_once('.').filter(|(t, c)| crate::paths::validate_table(t).is_ok() && !c.is_empty() && !c.contains('.'));
+        if parts.is_none() {
+            self.fault("references:", format!("{text:?} is no TABLE.COLUMN of this pack"));
+        }
+        parts.map(|(t, c)| (t.to_owned(), c.to_owned()))
     }
 
     fn source(&mut self, from: &str, kind: FieldType, f: &RawField) -> Option<FieldSource> {

@@ -149,11 +149,30 @@ impl Check<'_> {
             heads.push((e.name.clone(), e.table.clone()));
             entities.extend(self.entity(i, &e, &rates));
         }
+        self.references(raw, &entities);
         if raw.entities.is_empty() {
             let line = self.lines.anywhere("entities");
             self.faults.push(PackFault { file: ENTITIES.to_owned(), line, message: "the pack names no entity".into() });
         }
         entities
+    }
+
+    /// What columns refer to is in the pack.
+    fn references(&mut self, raw: &RawPack, entities: &[Entity]) {
+        if entities.len() < raw.entities.len() {
+            // Another fault hides an entity: it is told first.
+            return;
+        }
+        for (i, entity) in entities.iter().enumerate() {
+            for (j, field) in entity.fields.iter().enumerate() {
+                let Some((table, column)) = &field.references else { continue };
+                let known = entities.iter().any(|e| e.table == *table && e.fields.iter().any(|f| f.name == *column));
+                if !known {
+                    self.at = (i, "fields", j);
+                    self.fault("references:", format!("the pack has no column {table}.{column}"));
+                }
+            }
+        }
     }
 
     fn rates(&mut self, raw: &RawPack) -> CurrencyRates {

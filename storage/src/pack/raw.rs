@@ -83,6 +83,7 @@ pub(super) struct RawField {
     #[serde(default)]
     pub payload: bool,
     pub description: Option<String>,
+    pub references: Option<String>,
 }
 
 #[derive(Deserialize)]

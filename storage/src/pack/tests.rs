@@ -155,7 +155,7 @@ entities:
       entities.yaml:14: column "total" is there twice
       entities.yaml:14: "total" is not a path: it begins with `$`
       entities.yaml:17: "$.tags[*]" and type "string" do not fit: a path with [*] is a list<string>; $id and $tenant_id are uuids, $payload is a jsonb
-      entities.yaml:18: unknown field `maps`, expected one of `name`, `type`, `from`, `first_of`, `currency`, `rates_at`, `map`, `otherwise`, `flag_unknown`, `only_mapped`, `on_error`, `pii`, `payload`, `description`
+      entities.yaml:18: unknown field `maps`, expected one of `name`, `type`, `from`, `first_of`, `currency`, `rates_at`, `map`, `otherwise`, `flag_unknown`, `only_mapped`, `on_error`, `pii`, `payload`, `description`, `references`
       entities.yaml:19: column "nothing" needs either `from` or `first_of`
       entities.yaml:21: "$.list[0]" and type "jsonb" do not fit: a jsonb has $payload or a path of fields alone
       entities.yaml:22: "tags" of column "usd" is not a decimal column of the entity with a path
@@ -206,4 +206,35 @@ fn paths_read_back_as_they_are_written() {
     for bad in ["", "$", "A", "$A", "$.", "$..A", "$[0]", "$.A[", "$.A[-1]", "$.A[x]", "$.A[*].B[*]", "$.A[0]B", "$.A[=v]"] {
         assert!(Path::parse(bad).is_err(), "{bad:?}");
     }
+}
+
+const REFERS: &str = r#"
+pack: shop
+entities:
+  - name: Customer
+    table: customer
+    streams: [customers]
+    key: {path: $.id}
+    fields:
+      - {name: id, type: uuid, from: $id}
+      - {name: customer_no, type: string, from: $.id}
+  - name: Order
+    table: shop_order
+    streams: [orders]
+    key: {path: $.id}
+    fields:
+      - {name: order_no, type: string, from: $.id}
+      - {name: customer, type: string, from: $.customer, references: customer.customer_no}
+"#;
+
+#[test]
+fn keys_are_told_and_what_a_column_refers_to_is_in_the_pack() {
+    let pack = parse(REFERS).unwrap();
+    assert_eq!(pack.entities()[0].primary_key(), ["id"]);
+    assert_eq!(pack.entities()[1].primary_key(), ["_key_scope", "_source_key"]);
+    assert_eq!(pack.entities()[1].fields()[1].references, Some(("customer".into(), "customer_no".into())));
+    let e = parse(&REFERS.replace("customer.customer_no", "customer.nope")).unwrap_err().to_string();
+    assert!(e.contains("no column customer.nope"), "{e}");
+    let e = parse(&REFERS.replace("customer.customer_no", "customer")).unwrap_err().to_string();
+    assert!(e.contains("no TABLE.COLUMN"), "{e}");
 }

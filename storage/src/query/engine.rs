@@ -10,18 +10,33 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
-use lakewright_proto::{Error, ErrorCode, TenantId};
+use lakewright_proto::{Error, ErrorCode, Layer, TenantId};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 
 use super::deletes::{CachedDeletes, DeletedRows};
 use super::failure::query_error;
-use super::names::{Scope, TenantCatalog, SEARCH_PATH};
+use super::keys::KeyCache;
+use super::names::{search, Scope, TenantCatalog, SEARCH_PATH};
 use super::options::QueryOptions;
+use super::passport::Passport;
 use super::scan::STORE_URL;
 use super::session::QuerySession;
 use crate::catalog::keyspace::Tenants;
 use crate::catalog::{Catalog, ManifestCache, Read};
+
+/// What a session is to be like, beside its tenant.
+#[derive(Clone, Debug, Default)]
+pub struct SessionAsk<'a> {
+    /// The catalog version; none: the current one.
+    pub version: Option<u64>,
+    /// Tables of the schema `system` that do not exist for this caller.
+    pub hidden: &'a [&'static str],
+    /// The schema in which bare names are looked up first.
+    pub first: Option<Layer>,
+    /// What `system.passport` shows: that of the client's last query.
+    pub last: Option<Arc<Passport>>,
+}
 
 /// Makes sessions. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +46,7 @@ pub struct QueryEngine {
     options: Arc<QueryOptions>,
     deletes: Arc<dyn DeletedRows>,
     manifests: Arc<ManifestCache>,
+    keys: Arc<KeyCache>,
     /// One a tenant that has queried since the start; a tenant's runtime without queries holds caches alone.
     tenants: Arc<Mutex<HashMap<TenantId, (String, SessionState)>>>,
 }
@@ -45,12 +61,17 @@ impl QueryEngine {
         manifests: Arc<ManifestCache>,
     ) -> Self {
         let deletes = Arc::new(CachedDeletes::new(deletes, options.delete_cache));
-        Self { catalog, store, options: Arc::new(options), deletes, manifests, tenants: Arc::default() }
+        Self { catalog, store, options: Arc::new(options), deletes, manifests, keys: Arc::default(), tenants: Arc::default() }
     }
 
     /// The limits.
     pub fn options(&self) -> &QueryOptions {
         &self.options
+    }
+
+    /// The catalog version that a session made now would read.
+    pub fn version(&self) -> Result<u64, Error> {
+        self.catalog.view().version().map_err(Error::from)
     }
 
     /// A session of a tenant at a catalog version; at the current one for `None`. A version that
@@ -61,6 +82,12 @@ impl QueryEngine {
 
     /// The same for a caller whose roles do not let them see these tables of the schema `system`.
     pub fn session_without(&self, tenant: TenantId, version: Option<u64>, hidden: &[&'static str]) -> Result<QuerySession, Error> {
+        self.open(tenant, SessionAsk { version, hidden, ..SessionAsk::default() })
+    }
+
+    /// The same with all that a client's session has.
+    pub fn open(&self, tenant: TenantId, ask: SessionAsk<'_>) -> Result<QuerySession, Error> {
+        let SessionAsk { version, hidden, first, last } = ask;
         let (slug, current) = {
             let view = self.catalog.view();
             let tenant = view.get::<Tenants>(&tenant)?;
@@ -82,6 +109,9 @@ impl QueryEngine {
             tenant,
             version,
             hidden: hidden.into(),
+            search: search(first),
+            last,
+            keys: self.keys.clone(),
         };
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(slug.clone(), Arc::new(TenantCatalog(scope.clone())));

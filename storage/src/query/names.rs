@@ -10,6 +10,8 @@ use lakewright_proto::{Layer, TenantId};
 use object_store::ObjectStore;
 
 use super::deletes::DeletedRows;
+use super::keys::KeyCache;
+use super::passport::Passport;
 use super::scan::SnapshotTable;
 use super::system::SystemTable;
 use crate::catalog::records::Table;
@@ -23,6 +25,11 @@ pub(super) const SEARCH_PATH: &str = "lakewright_search_path";
 /// Schemas in the order in which a bare name is looked up.
 pub(super) const SEARCH: [Layer; 5] = [Layer::Gold, Layer::Silver, Layer::Platinum, Layer::System, Layer::Bronze];
 
+/// The order in which a bare name is looked up, with one schema first.
+pub(super) fn search(first: Option<Layer>) -> Arc<[Layer]> {
+    first.into_iter().chain(SEARCH.into_iter().filter(|l| Some(*l) != first)).collect()
+}
+
 /// One tenant at one catalog version.
 #[derive(Clone)]
 pub(super) struct Scope {
@@ -35,6 +42,11 @@ pub(super) struct Scope {
     pub(super) version: u64,
     /// Tables of the schema `system` that do not exist for this caller.
     pub(super) hidden: Arc<[&'static str]>,
+    /// Schemas in the order in which a bare name is looked up.
+    pub(super) search: Arc<[Layer]>,
+    /// The passport of the client's last query.
+    pub(super) last: Option<Arc<Passport>>,
+    pub(super) keys: Arc<KeyCache>,
 }
 
 impl fmt::Debug for Scope {
@@ -114,7 +126,7 @@ impl CatalogProvider for TenantCatalog {
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         if name == SEARCH_PATH {
-            return Some(Arc::new(LayerSchema { scope: self.0.clone(), layers: SEARCH.to_vec() }));
+            return Some(Arc::new(LayerSchema { scope: self.0.clone(), layers: self.0.search.to_vec() }));
         }
         let layer = SEARCH.into_iter().find(|l| l.as_str() == name)?;
         Some(Arc::new(LayerSchema { scope: self.0.clone(), layers: vec![layer] }))

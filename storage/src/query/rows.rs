@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Number,
     Flag,
     Time,
+    Real,
 }
 
 /// One value; the column's kind says how it is read.
@@ -24,6 +25,7 @@ pub(super) enum Cell {
     Text(String),
     Number(i64),
     Flag(bool),
+    Real(f64),
 }
 
 pub(super) fn text(v: impl ToString) -> Cell {
@@ -58,6 +60,7 @@ pub(super) fn schema(columns: &[(&str, Kind)]) -> SchemaRef {
             Kind::Text => DataType::Utf8,
             Kind::Number => DataType::Int64,
             Kind::Flag => DataType::Boolean,
+            Kind::Real => DataType::Float64,
             Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         };
         Field::new(*name, data_type, true)
@@ -92,6 +95,11 @@ fn column<'a>(kind: Kind, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
         Kind::Flag => {
             let mut b = BooleanBuilder::new();
             cells.for_each(|c| b.append_option(if let Cell::Flag(f) = c { Some(*f) } else { None }));
+            Arc::new(b.finish())
+        }
+        Kind::Real => {
+            let mut b = Float64Builder::new();
+            cells.for_each(|c| b.append_option(if let Cell::Real(f) = c { Some(*f) } else { None }));
             Arc::new(b.finish())
         }
         Kind::Time => {

@@ -60,6 +60,11 @@ impl SnapshotTable {
         Ok(Self { snapshot, schema, deletes })
     }
 
+    /// Its schema and name.
+    pub(super) fn name(&self) -> (Layer, String) {
+        (self.snapshot.table.layer, self.snapshot.table.name.clone())
+    }
+
     /// The column that `DataFile::time_range` speaks of.
     fn time_column(&self) -> &'static str {
         let has = |name| self.schema.column_with_name(name).is_some();

@@ -14,9 +14,12 @@ use lakewright_proto::{Error, ErrorCode, Layer, TenantId};
 
 use super::failure::query_error;
 use super::guard::{read_only, refused};
+use super::keys::ForeignKey;
 use super::names::{Scope, SEARCH};
-use super::star::{is_hidden, number_placeholders, omit_hidden, Hidden};
+use super::passport::{passport, tables_read, Passport};
+use super::star::{is_hidden, number_placeholders, omit_hidden, without_call, Hidden};
 use super::stream::{client_schema, too_long, QueryStream};
+use super::system::SystemTable;
 
 /// The longest statement that is parsed, bytes.
 const MAX_SQL: usize = 1 << 20;
@@ -94,6 +97,8 @@ impl QuerySession {
         let mut statement = self.state.sql_to_statement(sql, &dialect).map_err(|e| query_error(&e))?;
         match &mut statement {
             DfStatement::Statement(s) => {
+                refuse_updates(s)?;
+                without_call(s);
                 let hidden = self.hidden(s).await?;
                 omit_hidden(s, &hidden);
                 number_placeholders(s);
@@ -124,14 +129,14 @@ impl QuerySession {
         for name in names {
             let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(normalized).collect();
             let (layers, table) = match parts.as_slice() {
-                [table] => (SEARCH.to_vec(), table),
+                [table] => (self.scope.search.to_vec(), table),
                 [schema, table] => (layer(schema), table),
                 [catalog, schema, table] if *catalog == self.slug => (layer(schema), table),
                 _ => continue,
             };
             let spelt = name.to_string();
             for l in layers {
-                if l == Layer::System && super::system::SystemTable::by_name(table).is_some() {
+                if l == Layer::System && SystemTable::by_name(table).is_some() {
                     break;
                 }
                 let Some(found) = self.scope.find(l, table).map_err(Error::from)? else { continue };
@@ -149,6 +154,28 @@ impl QuerySession {
     pub fn schema(&self, planned: &Planned) -> Result<SchemaRef, Error> {
         let optimized = self.state.optimize(&planned.plan).map_err(|e| query_error(&e))?;
         Ok(client_schema(optimized.schema().as_arrow()))
+    }
+
+    /// How fresh and how good the tables are that a query reads. Some look-ups in the catalog; nothing runs.
+    pub async fn passport(&self, planned: &Planned) -> Result<Passport, Error> {
+        let tables = tables_read(&planned.plan)?;
+        let scope = self.scope.clone();
+        let read = move || passport(&scope, &tables).map_err(Error::from);
+        let failed = |e| Error::new(ErrorCode::Internal, format!("reading the catalog: {e}"));
+        tokio::task::spawn_blocking(read).await.map_err(failed)?
+    }
+
+    /// The columns of a table's primary key, in order; none: it has no key, or does not exist.
+    pub fn primary_key(&self, layer: Layer, table: &str) -> Result<Vec<String>, Error> {
+        if layer != Layer::Silver {
+            return Ok(Vec::new());
+        }
+        self.scope.keys.primary(&self.scope.catalog, self.scope.tenant, table).map_err(Error::from)
+    }
+
+    /// Every foreign key between the tenant's Silver tables.
+    pub fn foreign_keys(&self) -> Result<Vec<ForeignKey>, Error> {
+        self.scope.keys.foreign(&self.scope.catalog, self.scope.tenant).map_err(Error::from)
     }
 
     async fn physical(&self, planned: &Planned) -> Result<Arc<dyn ExecutionPlan>, Error> {
@@ -181,12 +208,30 @@ impl QuerySession {
     }
 
     /// A table's columns.
-    pub async fn table_schema(&self, layer: Layer, name: &str) -> Result<SchemaRef, Error> {
-        let reference = datafusion::sql::TableReference::full(self.slug.clone(), layer.as_str(), name);
-        let schema = self.state.schema_for_ref(reference).map_err(|e| query_error(&e))?;
-        let table = schema.table(name).await.map_err(|e| query_error(&e))?;
-        let table = table.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("table {layer}.{name} does not exist")))?;
-        Ok(client_schema(&table.schema()))
+    pub fn table_schema(&self, layer: Layer, name: &str) -> Result<SchemaRef, Error> {
+        let missing = || Error::new(ErrorCode::NotFound, format!("table {layer}.{name} does not exist"));
+        if layer == Layer::System && !self.scope.hidden.contains(&name) {
+            if let Some(table) = SystemTable::by_name(name) {
+                return Ok(client_schema(&super::rows::schema(table.columns())));
+            }
+        }
+        // The catalog's record is enough: lists of files are not read.
+        let table = self.scope.find(layer, name).map_err(Error::from)?.ok_or_else(missing)?;
+        let schema = super::schema::decode_schema(&table.name, &table.schema_ipc).map_err(Error::from)?;
+        Ok(client_schema(&super::schema::query_schema(&schema)))
+    }
+}
+
+/// Updates are refused before names are looked up: what is wrong with them is not a missing table.
+fn refuse_updates(statement: &datafusion::sql::sqlparser::ast::Statement) -> Result<(), Error> {
+    use datafusion::sql::sqlparser::ast::Statement;
+    match statement {
+        Statement::Insert(_) => Err(refused("INSERT")),
+        Statement::Update { .. } => Err(refused("UPDATE")),
+        Statement::Delete(_) => Err(refused("DELETE")),
+        Statement::Merge { .. } => Err(refused("MERGE")),
+        Statement::Truncate { .. } => Err(refused("TRUNCATE")),
+        _ => Ok(()),
     }
 }
 

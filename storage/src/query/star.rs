@@ -161,6 +161,26 @@ fn exclude(options: &mut WildcardAdditionalOptions, hidden: &[String]) {
     }
 }
 
+/// `system.passport()` is the table `system.passport`.
+pub(super) fn without_call(statement: &mut Statement) {
+    let _: ControlFlow<()> = statement.visit(&mut Call);
+}
+
+struct Call;
+
+impl VisitorMut for Call {
+    type Break = ();
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, args, .. } = factor {
+            let called = args.as_ref().is_some_and(|a| a.args.is_empty()) && last_name(name).eq_ignore_ascii_case("passport");
+            if called {
+                *args = None;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// Numbers `?` placeholders in the order in which they stand in the text.
 pub(super) fn number_placeholders(statement: &mut Statement) {
     let mut found = Placeholders(BTreeMap::new());

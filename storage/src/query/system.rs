@@ -31,12 +31,13 @@ pub(super) enum SystemTable {
     Alerts,
     Audit,
     Nodes,
+    Passport,
 }
 
-use Kind::{Flag, Number, Text, Time};
+use Kind::{Flag, Number, Real, Text, Time};
 
 impl SystemTable {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Tenants,
         Self::Users,
         Self::Connectors,
@@ -48,6 +49,7 @@ impl SystemTable {
         Self::Alerts,
         Self::Audit,
         Self::Nodes,
+        Self::Passport,
     ];
 
     pub(super) fn by_name(name: &str) -> Option<Self> {
@@ -67,6 +69,7 @@ impl SystemTable {
             Self::Alerts => "alerts",
             Self::Audit => "audit",
             Self::Nodes => "nodes",
+            Self::Passport => "passport",
         }
     }
 
@@ -133,6 +136,19 @@ impl SystemTable {
             Self::Alerts => &[("at", Time), ("kind", Text), ("subject", Text), ("message", Text), ("connector_id", Text), ("run_id", Text)],
             Self::Audit => &[("at", Time), ("principal", Text), ("action", Text), ("done", Flag), ("refused", Text), ("command_id", Text)],
             Self::Nodes => &[("node", Number), ("version", Text), ("flight_address", Text), ("catalog_version", Number)],
+            Self::Passport => &[
+                ("at", Time),
+                ("snapshot", Number),
+                ("schema", Text),
+                ("table", Text),
+                ("version", Number),
+                ("rows", Number),
+                ("fresh_as_of", Time),
+                ("age_seconds", Real),
+                ("quality_score", Real),
+                ("quality_run", Text),
+                ("open_dead_letters", Number),
+            ],
         }
     }
 
@@ -154,6 +170,7 @@ impl SystemTable {
             Self::Alerts => rows::alerts(scope),
             Self::Audit => rows::audit(scope),
             Self::Nodes => rows::nodes(scope),
+            Self::Passport => Ok(rows::passport(scope)),
         }
     }
 }

@@ -265,6 +265,28 @@ pub(super) fn audit(s: &Scope) -> Rows {
     Ok(own.into_iter().map(row).collect())
 }
 
+/// Of the client's last query that read a stored table.
+pub(super) fn passport(s: &Scope) -> Vec<Vec<Cell>> {
+    let Some(p) = s.last.as_deref() else { return Vec::new() };
+    let real = |v: Option<f64>| v.map_or(Cell::Null, Cell::Real);
+    let row = |t: &super::passport::TablePassport| {
+        vec![
+            number(p.at),
+            number(p.snapshot),
+            text(t.layer),
+            text(&t.table),
+            number(t.version),
+            number(t.rows),
+            maybe_number(t.fresh_as_of),
+            real(p.age(t).map(|us| us as f64 / 1e6)),
+            real(t.quality_score()),
+            maybe(t.quality_run.as_ref()),
+            maybe_number(t.open_dead_letters.and_then(|n| n.try_into().ok())),
+        ]
+    };
+    p.tables.iter().map(row).collect()
+}
+
 pub(super) fn nodes(s: &Scope) -> Rows {
     let version = s.catalog.view().version()?;
     let o = &s.options;

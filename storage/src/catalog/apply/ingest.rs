@@ -6,6 +6,7 @@ use super::super::command::{CommitBronze, CommitReplay, Reply};
 use super::super::keyspace::*;
 use super::super::records::*;
 use super::super::tx::{refuse, ApplyError, Tx};
+use super::super::view::Read as _;
 use super::tables::{add_file, system_table, table_by_id, touch};
 use crate::table::{DataFile, StreamCounts};
 
@@ -167,6 +168,14 @@ fn record(
             let now = tx.now;
             tx.put::<Arrivals>(&(silver.tenant_id, silver.name.clone()), &Arrival { seq, at: now })?;
         }
+        let key = (silver.tenant_id, silver.name.clone());
+        let mut standing = tx.get::<Standings>(&key)?.unwrap_or_else(|| Standing::new(run_id));
+        match source {
+            BronzeSource::Read { .. } if checked.accepted + checked.rejected > 0 => standing.came(run_id, checked),
+            BronzeSource::Read { .. } => {}
+            BronzeSource::Replay { .. } => standing.replayed(run.replay_of, checked),
+        }
+        tx.put::<Standings>(&key, &standing)?;
         feeds.push(*table);
         if !run.feeds.contains(table) {
             run.feeds.push(*table);

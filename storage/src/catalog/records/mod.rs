@@ -6,6 +6,7 @@ mod control;
 mod ingest;
 mod profile;
 mod schedule;
+mod standing;
 mod tables;
 mod webhook;
 
@@ -17,5 +18,6 @@ pub use ingest::{
 };
 pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
 pub use schedule::{Fired, Schedule};
+pub use standing::{valid_of, Standing};
 pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableName};
 pub use webhook::{Delivery, Webhook};

@@ -191,7 +191,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks, Schedules),
+            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Standings, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks, Schedules),
         _ => panic!("{name} is not known"),
     }
 }
