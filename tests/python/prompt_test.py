@@ -107,6 +107,8 @@ def test_a_line_is_edited_and_comes_back_from_history(node, tmp_path):
     t.until("lakewright> ")
     t.type("\x1b[A\r")
     t.until("1 row")
+    # What is typed before the prompt is back is the terminal's, not the editor's.
+    t.until("lakewright> ")
     t.type("\x04")
     assert os.waitstatus_to_exitcode(os.waitpid(t.pid, 0)[1]) == 0
 
