@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 
-from . import wire
+from . import changes, wire
 from .app import App
 from .credentials import VENDOR
 from .options import Options, parse
@@ -29,8 +29,17 @@ async def serve(options: Options) -> None:
     ended = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
+    if options.changes_per_minute > 0:
+        asyncio.get_running_loop().create_task(_change(service, 60 / options.changes_per_minute))
     await ended.wait()
     server.close()
+
+
+async def _change(service: Service, seconds: float) -> None:
+    """Records change by themselves."""
+    while True:
+        await asyncio.sleep(seconds)
+        changes.advance(list(service.worlds.values()), 0, 1)
 
 
 def main() -> None:

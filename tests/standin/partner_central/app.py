@@ -8,6 +8,7 @@ from typing import Any
 
 from . import errors, sigv4, sts
 from .control import Control
+from .cosell_make import expire
 from .errors import ServiceError
 from .faults import Rule
 from .operations import OPERATIONS
@@ -52,10 +53,12 @@ class App:
                     return early
             if not world.meter.admit(operation, self._service.clock.now()):
                 raise errors.throttled()
+            if "Invitation" in operation:
+                expire(world, self._service.clock.now())
             body = OPERATIONS[operation](world, self._read(operation, request.body))
             response = Response(200, body, JSON10, headers)
         except ServiceError as said:
-            self._service.errors[f"{operation}:{said.type}"] += 1
+            self._service.errors[f"{operation if operation in OPERATIONS else 'other'}:{said.type}"] += 1
             response = Response(said.status, said.body(), JSON10, {**headers, "x-amzn-ErrorType": said.type})
         return self._spoiled(response, fault)
 

@@ -27,7 +27,7 @@ class Journal:
             if not self._bulk:
                 self._file.flush()
 
-    def flush(self) -> None:
+    def filled(self) -> None:
         """The end of the first filling: from now on each line is on its own."""
         self._bulk = False
         self._line({"kind": "ready"})

@@ -40,7 +40,10 @@ def answer_list(world: World, operation: str, request: Body, entity: str, member
     found = [version for i in ids if (version := listed(entity, catalog, i)) is not None]
     if end is None and odd["trailing-token"] and len(found) == limit and not odd["offset-paging"]:
         end = [found[-1].keys[sort["SortBy"]], found[-1].id]
-    items = [version.summary() for version in ([repeated] if repeated else []) + found]
+    sent = ([repeated] if repeated else []) + found
+    for version in sent:
+        version.shown += 1
+    items = [version.summary() for version in sent]
     return _page(world, operation, request, member, items, end, now)
 
 

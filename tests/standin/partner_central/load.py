@@ -7,8 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from .opportunity_body import wire
-from .oddities import Oddities
+from . import entities
 from .shapes import Shapes
 from .store import Body
 
@@ -49,7 +48,7 @@ def servable(shapes: Shapes, body: Body) -> bool:
     return not any(f.code not in _BORNE and not f.message.startswith(_BORNE[2]) for f in faults)
 
 
-def generated(path: Path, shapes: Shapes, odd: Oddities) -> tuple[dict[str, tuple[Body, int]], int]:
+def generated(path: Path, shapes: Shapes) -> tuple[dict[str, tuple[Body, int]], int]:
     """The newest live state of each id in a file, with its version number, and how many lines were refused.
 
     Applied as a source's records are: a later LastModifiedDate wins, a deletion takes away."""
@@ -66,7 +65,7 @@ def generated(path: Path, shapes: Shapes, odd: Oddities) -> tuple[dict[str, tupl
             refused += 1
         elif old is None or body["LastModifiedDate"] > old[0]:
             rows[body["Id"]] = (body["LastModifiedDate"], body, line.get("Version") or 1)
-    return {key: (wire(body, odd), number) for key, (_, body, number) in rows.items() if body is not None}, refused
+    return {key: (body, number) for key, (_, body, number) in rows.items() if body is not None}, refused
 
 
 def lines(path: Path) -> Iterator[Body]:
@@ -100,6 +99,11 @@ def recorded(folder: Path) -> Iterator[tuple[str, Body]]:
     for name, (entity, member) in _RECORDED_LISTS.items():
         for body in _read(folder / name)[member]:
             yield entity, body
+
+
+def place(entity: str, body: Body) -> tuple[str, str]:
+    """Catalog and id of a recorded body."""
+    return entities.catalog(body), entities.identifier(entity, body)
 
 
 def _read(path: Path) -> Any:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .timestamps import NS
@@ -90,14 +90,22 @@ class Meter:
         name = kind if self.limits.shared else operation
         group = self.groups.get(name)
         if group is None:
-            of = self.limits
-            rate, day = (of.writes_per_second, of.writes_per_day) if kind == "writes" else (of.reads_per_second, of.reads_per_day)
-            group = self.groups[name] = Group(rate, day)
+            group = self.groups[name] = Group(*self._limits_of(kind))
         self.calls[operation] += 1
         if group.take(now):
             return True
         self.throttles[operation] += 1
         return False
+
+    def change(self, given: dict[str, Any]) -> None:
+        """Other limits for what comes; what was counted stays counted."""
+        self.limits = replace(self.limits, **given)
+        for name, group in self.groups.items():
+            group.per_second, group.per_day = self._limits_of("writes" if name == "writes" or name in WRITES else "reads")
+
+    def _limits_of(self, kind: str) -> tuple[float, int]:
+        of = self.limits
+        return (of.writes_per_second, of.writes_per_day) if kind == "writes" else (of.reads_per_second, of.reads_per_day)
 
     def told(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import timestamps
-from .errors import invalid, not_found
+from .errors import invalid
 from .lists import answer_list
 from .store import Body
 from .world import World
@@ -42,17 +42,8 @@ def _accept(ranges: dict[str, tuple[Any, Any]], choices: dict[str, frozenset[str
 
 
 def get_opportunity(world: World, request: Body) -> bytes:
-    found = world.store.get("opportunity", request["Catalog"], request["Identifier"])
-    if found is None or found.body is None:
-        raise not_found("Opportunity", request["Identifier"])
-    return found.body
+    return world.get("opportunity", request["Catalog"], request["Identifier"], "Opportunity")
 
 
 def get_aws_opportunity_summary(world: World, request: Body) -> bytes:
-    identifier = request["RelatedOpportunityIdentifier"]
-    if world.store.get("opportunity", request["Catalog"], identifier) is None:
-        raise not_found("Opportunity", identifier)
-    found = world.store.get("aws_opportunity_summary", request["Catalog"], identifier)
-    if found is None or found.body is None:
-        raise not_found("AWS opportunity summary", identifier)
-    return found.body
+    return world.get("aws_opportunity_summary", request["Catalog"], request["RelatedOpportunityIdentifier"], "Opportunity")

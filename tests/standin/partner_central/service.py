@@ -37,15 +37,19 @@ class Service:
         self.journal = Journal(options.state) if options.state else None
         pager = Pager(hashlib.sha256(f"{options.seed}/tokens".encode()).digest())
         for account in options.accounts:
-            store = Store(account, entities.all_of(self.odd), self.journal)
+            store = Store(account, entities.all_of(self.odd, account))
             self.worlds[account] = World(
                 account, store, self.clock, self.odd, pager, Meter(options.limits), random.Random(f"{options.seed}/{account}"),
             )
         if self.journal is None or not self.journal.replay(self):
             for account, world in self.worlds.items():
                 fill(world, options, self.shapes, first=account == options.accounts[0])
+                world.store.begin(self.clock.now(), self.journal)
             if self.journal is not None:
-                self.journal.flush()
+                self.journal.filled()
+        for world in self.worlds.values():
+            world.store.journal = self.journal
+            world.begin(f"{options.seed}/{world.account}/{len(world.store.history)}")
 
     def world(self, key: Key, operation: str) -> World:
         """The account that a request speaks for; the vendor's own has no partner behind it."""

@@ -28,12 +28,13 @@ class Entity:
 class Version:
     """One state of a record, from the instant it became visible; a deletion is a version without a body."""
 
-    __slots__ = ("entity", "catalog", "id", "number", "body", "keys", "since", "until", "listed_since", "_summary")
+    __slots__ = ("entity", "catalog", "id", "number", "body", "keys", "since", "until", "listed_since", "got", "shown", "_summary")
 
     def __init__(self, entity: Entity, catalog: str, identifier: str, number: int, body: bytes | None, keys: dict[str, Any], since: int, listed_since: int):
         self.entity, self.catalog, self.id, self.number = entity, catalog, identifier, number
         self.body, self.keys, self.since, self.listed_since = body, keys, since, listed_since
         self.until: int | None = None
+        self.got = self.shown = 0  # how often a Get and a List answered with it
         self._summary: bytes | None = None
 
     def load(self) -> Body:
@@ -54,10 +55,10 @@ class Journal(Protocol):
 class Store:
     """The records of one account. Get sees a change at once; List sees it when its lag is over."""
 
-    def __init__(self, account: str, entities: list[Entity], journal: Journal | None = None):
+    def __init__(self, account: str, entities: list[Entity]):
         self.account = account
         self.entities = {entity.name: entity for entity in entities}
-        self.journal = journal
+        self.journal: Journal | None = None
         self.history: list[Version] = []
         self._current: dict[str, dict[tuple[str, str], Version]] = {e: {} for e in self.entities}
         self._listed: dict[str, dict[tuple[str, str], Version]] = {e: {} for e in self.entities}
@@ -65,9 +66,9 @@ class Store:
         self._indexes: dict[tuple[str, str, str], list[Place]] = {}
         self._pending: list[tuple[int, int, Version]] = []
 
-    def put(self, entity: str, body: Body, identifier: str, at: int, lag: int = 0, number: int | None = None) -> Version:
+    def put(self, entity: str, catalog: str, identifier: str, body: Body, at: int, lag: int = 0, number: int | None = None) -> Version:
         kind = self.entities[entity]
-        return self._add(kind, body.get("Catalog") or "AWS", identifier, number, dumps(body), kind.keys(body), at, lag)
+        return self._add(kind, catalog, identifier, number, dumps(body), kind.keys(body), at, lag)
 
     def remove(self, entity: str, catalog: str, identifier: str, at: int, lag: int = 0) -> Version:
         return self._add(self.entities[entity], catalog, identifier, None, None, {}, at, lag)
@@ -133,10 +134,24 @@ class Store:
             self._indexes[name] = sorted((v.keys[sort], v.id) for v in listed if v.catalog == catalog)
         return self._indexes[name]
 
+    def begin(self, now: int, journal: Journal | None) -> None:
+        """The end of the first filling: what is there becomes visible now, and nothing that came before ever was."""
+        self.history = [version for version in self.history if version.until is None and version.body is not None]
+        for version in self.history:
+            version.since = version.listed_since = now
+        self.journal = journal
+        if journal is not None:
+            for version in self.history:
+                journal.write(self, version)
+
     def all(self, entity: str) -> Iterator[Version]:
         """What Get sees, in the order of catalog and id: the truth."""
         current = self._current[entity]
         return (current[key] for key in sorted(current))
+
+    def values(self, entity: str) -> list[Version]:
+        """What Get sees, in the order in which the records came."""
+        return list(self._current[entity].values())
 
     def count(self, entity: str) -> int:
         return len(self._current[entity])
