@@ -1,5 +1,5 @@
 """The stand-in of Partner Central as a process of a test, and boto3 clients against it."""
-import json, os, pathlib, re, subprocess, sys, urllib.request
+import json, os, pathlib, re, subprocess, sys, urllib.error, urllib.request
 
 import boto3
 from botocore.config import Config
@@ -56,8 +56,11 @@ class Standin:
 
     def control(self, method, path, body=None):
         request = urllib.request.Request(f"{self.address}/_standin/{path}", method=method, data=None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request) as answer:
-            text = answer.read()
+        try:
+            with urllib.request.urlopen(request) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.read().decode()}") from None
         if answer.headers["Content-Type"] == "application/x-ndjson":
             return [json.loads(line) for line in text.splitlines()]
         return json.loads(text)

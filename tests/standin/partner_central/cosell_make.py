@@ -70,7 +70,7 @@ def answer(world: World, identifier: str, at: int, status: str) -> bool:
     if status == "REJECTED":
         body["RejectionReason"] = "Customer problem unclear"
     if status == "ACCEPTED" and body["SenderAwsAccountId"] != world.account:
-        body["EngagementId"] = body["EngagementId"] or _name(world, "eng-", 14)
+        body["EngagementId"] = body.get("EngagementId") or _name(world, "eng-", 14)
         if body["PayloadType"] == "LeadInvitation":
             _lead(world, body, at)
         else:
@@ -118,7 +118,7 @@ def _lead(world: World, invitation: Body, at: int) -> None:
     lead, r = invitation["Payload"]["LeadInvitation"], world.random
     customer = {k: v for k, v in lead["Customer"].items() if k != "CountryCode"}
     customer["Address"] = {"City": None, "CountryCode": lead["Customer"]["CountryCode"], "PostalCode": None, "StateOrRegion": None}
-    interaction = {k: lead["Interaction"][k] for k in ("SourceId", "SourceName", "SourceType", "Usecase")}
+    interaction = {k: lead["Interaction"].get(k) for k in ("SourceId", "SourceName", "SourceType", "Usecase")}
     interaction.update(BusinessProblem=None, CustomerAction="Completed Form", InteractionDate=timestamps.nanos(at - r.randrange(NS)), Contact={
         "BusinessTitle": lead["Interaction"]["ContactBusinessTitle"], "Email": "contact@customer.example", "FirstName": "Sarina", "LastName": "Prosacco", "Phone": None})
     _engagement(world, invitation, at, {"Id": "1", "Type": "Lead", "Payload": {"Lead": {"Customer": customer, "Interactions": [interaction], "QualificationStatus": None}}})
@@ -130,7 +130,7 @@ def qualify(world: World, engagement: str, at: int) -> bool:
     body = found.load() if found else {"Contexts": []}
     leads = [context["Payload"]["Lead"] for context in body["Contexts"] if context["Type"] == "Lead"]
     for lead in leads:
-        lead["QualificationStatus"] = world.random.choice([s for s in ("Open", "Research", "Qualified", "Disqualified") if s != lead["QualificationStatus"]])
+        lead["QualificationStatus"] = world.random.choice([s for s in ("Open", "Research", "Qualified", "Disqualified") if s != lead.get("QualificationStatus")])
         body["ModifiedAt"], body["ModifiedBy"] = timestamps.nanos(at), world.account
         world.put("engagement", body, at, lag=False)
     return bool(leads)

@@ -88,7 +88,7 @@ def touch(body: Body, at: int) -> None:
 
 
 def move_stage(world: World, body: Body, at: int) -> None:
-    r, life = world.random, body["LifeCycle"]
+    r, life = world.random, body.setdefault("LifeCycle", {})
     stage = life.get("Stage")
     if world.odd["invented-enums"] and r.random() < 0.2:
         life["Stage"], life["ReviewStatus"] = "Solution Assessment", "Escalated"
@@ -104,14 +104,14 @@ def move_stage(world: World, body: Body, at: int) -> None:
 
 
 def change_revenue(world: World, body: Body, at: int) -> None:
-    project = body["Project"]
+    project = body["Project"] = body.get("Project") or {}
     project.pop("ExpectedContractDuration", None)
     project["ExpectedCustomerSpend"] = spend(world.random, world.odd, project)
     touch(body, at)
 
 
 def next_steps(world: World, body: Body, at: int) -> None:
-    life = body["LifeCycle"]
+    life = body.setdefault("LifeCycle", {})
     if life.get("NextSteps"):
         life["NextStepsHistory"] = ([{"Time": timestamps.millis(at), "Value": life["NextSteps"]}] + (life.get("NextStepsHistory") or []))[:50]
     life["NextSteps"] = GENERATOR.text(world.random, 6, 14)
