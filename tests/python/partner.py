@@ -1,8 +1,19 @@
 """The stand-in of Partner Central as a process of a test, and boto3 clients against it."""
-import json, os, pathlib, re, subprocess, sys, urllib.error, urllib.request
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from datetime import datetime, timezone
+import json
 
 import boto3
+import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "tests" / "standin"
@@ -17,12 +28,19 @@ ASCENDING = {"SortBy": "LastModifiedDate", "SortOrder": "ASCENDING"}
 # What the server sends against the model, as recorded bodies do: oddity -> (operation, member, fault).
 RECORDED = {
     "explicit-nulls": [("GetEngagementInvitation", r"Payload\.OpportunityInvitation\.ReceiverResponsibilities", "REQUIRED_FIELD_MISSING")],
-    "documented-enums": [(".*Opportunit.*", r".*PrimaryNeedsFromAws\[\d+\]", "INVALID_ENUM_VALUE"),
-                         ("(List|Get)Opportunit.*", r".*ExpectedCustomerSpend\[\d+\]\.Frequency", "INVALID_ENUM_VALUE")],
+    "documented-enums": [
+        (".*Opportunit.*", r".*PrimaryNeedsFromAws\[\d+\]", "INVALID_ENUM_VALUE"),
+        ("(List|Get)Opportunit.*", r".*LifeCycle\.(Stage|ReviewStatus)", "INVALID_ENUM_VALUE"),
+        ("(List|Get)Opportunit.*", r".*ExpectedCustomerSpend\[\d+\]\.Frequency", "INVALID_ENUM_VALUE"),
+    ],
     "association-extras": [("ListEngagementResourceAssociations", r".*\.Resource(Arn|Owner)", "INVALID_VALUE")],
     "solution-category-null": [("ListSolutions", r".*\.Category", "REQUIRED_FIELD_MISSING")],
     "recorded bodies": [("GetOpportunity", r"OpportunityTeam\[\d+\]\.Email", "INVALID_STRING_FORMAT")],
 }
+
+
+NOW = "2026-05-01T00:00:00Z"
+CLOSED = ["--frozen", "--now", NOW, "--reads-per-second", "0", "--writes-per-second", "0"]
 
 
 class Standin:
@@ -55,7 +73,9 @@ class Standin:
         self.kill()
 
     def control(self, method, path, body=None):
-        request = urllib.request.Request(f"{self.address}/_standin/{path}", method=method, data=None if body is None else json.dumps(body).encode())
+        request = urllib.request.Request(
+            f"{self.address}/_standin/{path}", method=method, data=None if body is None else json.dumps(body).encode()
+        )
         try:
             with urllib.request.urlopen(request) as answer:
                 text = answer.read()
@@ -94,8 +114,13 @@ class Standin:
 
     def client(self, service, key, token=None, region="us-east-1", retries=0, validate=True, **config):
         return SESSION.client(
-            service, endpoint_url=self.address, region_name=region, aws_access_key_id=key["access_key_id"], aws_secret_access_key=key["secret_access_key"],
-            aws_session_token=token, config=Config(retries={"total_max_attempts": retries + 1, "mode": "standard"}, parameter_validation=validate, **config),
+            service,
+            endpoint_url=self.address,
+            region_name=region,
+            aws_access_key_id=key["access_key_id"],
+            aws_secret_access_key=key["secret_access_key"],
+            aws_session_token=token,
+            config=Config(retries={"total_max_attempts": retries + 1, "mode": "standard"}, parameter_validation=validate, **config),
         )
 
 
@@ -133,3 +158,24 @@ def scan(call, member, **request):
 
 def opportunities(client, **request):
     return scan(client.list_opportunities, "OpportunitySummaries", **{"Catalog": "AWS", "MaxResults": 100, "Sort": ASCENDING, **request})
+
+
+def refused(call, **request):
+    with pytest.raises(ClientError) as caught:
+        call(**request)
+    return caught.value.response
+
+
+def code(call, **request):
+    return refused(call, **request)["Error"]["Code"]
+
+
+def instant(text):
+    """Of millisecond precision at most, as LastModifiedDate has."""
+    text = text.rstrip("Z")
+    whole, _, fraction = text.partition(".")
+    return datetime.fromisoformat(f"{whole}.{(fraction or '0')[:3]:0<3}").replace(tzinfo=timezone.utc)
+
+
+def started(*flags, **options):
+    return Standin(*CLOSED, *flags, **{"generate": 120, **options})

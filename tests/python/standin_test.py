@@ -1,12 +1,12 @@
-"""The stand-in of Partner Central through boto3: its wire, its checks, its quotas, its faults. No test sleeps:
-time goes on by the control endpoint."""
+"""The stand-in of Partner Central through boto3: what it answers, and which requests it refuses. Each answer is held to
+botocore's model by the client of partner.py."""
+
 import json
 
 import pytest
-from botocore.exceptions import ClientError, HTTPClientError
 
 from lake import generate
-from partner import FIXTURES, SHAPES, Standin, opportunities, scan
+from partner import FIXTURES, SHAPES, Standin, code, opportunities, refused, scan
 
 
 @pytest.fixture(scope="module")
@@ -20,17 +20,8 @@ def client(server):
     return server.selling()
 
 
-def refused(call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    return caught.value.response
-
-
-def code(call, **request):
-    return refused(call, **request)["Error"]["Code"]
-
-
 # --- reading
+
 
 def test_a_scan_lists_every_record_once_and_get_answers_with_the_truth(server, client):
     listed = opportunities(client)
@@ -39,7 +30,10 @@ def test_a_scan_lists_every_record_once_and_get_answers_with_the_truth(server, c
     assert [o["LastModifiedDate"] for o in listed] == sorted(o["LastModifiedDate"] for o in listed)
     for identifier in sorted(truth)[::10]:
         got = client.get_opportunity(Catalog="AWS", Identifier=identifier)
-        assert got["LifeCycle"].get("Stage") == truth[identifier]["Stage"] and got["Project"]["Title"] == truth[identifier]["Body"]["Project"]["Title"]
+        assert (
+            got["LifeCycle"].get("Stage") == truth[identifier]["Stage"]
+            and got["Project"]["Title"] == truth[identifier]["Body"]["Project"]["Title"]
+        )
 
 
 @pytest.mark.parametrize("sort", ["LastModifiedDate", "Identifier", "CustomerCompanyName", "CreatedDate", "TargetCloseDate"])
@@ -47,8 +41,11 @@ def test_a_scan_lists_every_record_once_and_get_answers_with_the_truth(server, c
 def test_every_order_gives_every_record(server, client, sort, order):
     listed = opportunities(client, Sort={"SortBy": sort, "SortOrder": order}, MaxResults=37)
     assert len({o["Id"] for o in listed}) == len(listed) == len(server.truth("opportunity"))
-    key = {"Identifier": lambda o: o["Id"], "CustomerCompanyName": lambda o: o["Customer"]["Account"]["CompanyName"],
-           "TargetCloseDate": lambda o: o["LifeCycle"]["TargetCloseDate"]}.get(sort, lambda o: o[sort])
+    key = {
+        "Identifier": lambda o: o["Id"],
+        "CustomerCompanyName": lambda o: o["Customer"]["Account"]["CompanyName"],
+        "TargetCloseDate": lambda o: o["LifeCycle"]["TargetCloseDate"],
+    }.get(sort, lambda o: o[sort])
     assert [key(o) for o in listed] == sorted(map(key, listed), reverse=order == "DESCENDING")
 
 
@@ -60,10 +57,23 @@ def test_filters_choose_what_a_reading_of_the_truth_chooses(server, client):
     # "On or after": the record of the boundary is in both.
     assert late | early == {o["Id"] for o in truth} and {o["Id"] for o in truth if o["LastModifiedDate"] == middle} == late & early
     staged = {o["Id"] for o in opportunities(client, LifeCycleStage=["Launched", "Closed Lost"], LifeCycleReviewStatus=["Approved"])}
-    assert staged == {o["Id"] for o in truth if o["LifeCycle"]["Stage"] in ("Launched", "Closed Lost") and o["LifeCycle"]["ReviewStatus"] == "Approved"} != set()
+    assert (
+        staged
+        == {
+            o["Id"]
+            for o in truth
+            if o["LifeCycle"]["Stage"] in ("Launched", "Closed Lost") and o["LifeCycle"]["ReviewStatus"] == "Approved"
+        }
+        != set()
+    )
     company = truth[0]["Customer"]["Account"]["CompanyName"]
-    assert {o["Id"] for o in opportunities(client, CustomerCompanyName=[company])} == {o["Id"] for o in truth if o["Customer"]["Account"]["CompanyName"] == company}
-    close = {o["Id"] for o in opportunities(client, TargetCloseDate={"AfterTargetCloseDate": "2026-06-01", "BeforeTargetCloseDate": "2026-12-31"})}
+    assert {o["Id"] for o in opportunities(client, CustomerCompanyName=[company])} == {
+        o["Id"] for o in truth if o["Customer"]["Account"]["CompanyName"] == company
+    }
+    close = {
+        o["Id"]
+        for o in opportunities(client, TargetCloseDate={"AfterTargetCloseDate": "2026-06-01", "BeforeTargetCloseDate": "2026-12-31"})
+    }
     assert close == {o["Id"] for o in truth if "2026-06-01" <= o["LifeCycle"]["TargetCloseDate"] <= "2026-12-31"} != set()
     ids = sorted(o["Id"] for o in truth)[:3]
     assert {o["Id"] for o in opportunities(client, Identifier=ids)} == set(ids)
@@ -72,7 +82,9 @@ def test_filters_choose_what_a_reading_of_the_truth_chooses(server, client):
 def test_recorded_bodies_come_back_as_they_were_recorded(server):
     bodies = {}
     plain = server.selling()
-    plain.meta.events.register("before-parse.partnercentral-selling", lambda response_dict, **_: bodies.update(last=json.loads(response_dict["body"])))
+    plain.meta.events.register(
+        "before-parse.partnercentral-selling", lambda response_dict, **_: bodies.update(last=json.loads(response_dict["body"]))
+    )
 
     def recorded(name):
         return json.loads((FIXTURES / name).read_text())
@@ -103,18 +115,28 @@ def test_engagements_invitations_associations_and_solutions_are_joined(server, c
     truth = server.truth("engagement_invitation")
     seen = {}
     for side in ("SENDER", "RECEIVER"):
-        for summary in scan(client.list_engagement_invitations, "EngagementInvitationSummaries", Catalog="AWS", ParticipantType=side, MaxResults=3):
+        for summary in scan(
+            client.list_engagement_invitations, "EngagementInvitationSummaries", Catalog="AWS", ParticipantType=side, MaxResults=3
+        ):
             assert summary["Id"] not in seen
             seen[summary["Id"]] = summary
     assert seen.keys() == truth.keys() and {s["Status"] for s in seen.values()} >= {"ACCEPTED", "REJECTED", "EXPIRED"}
     engagements = {e["Id"]: e for e in scan(client.list_engagements, "EngagementSummaryList", Catalog="AWS", MaxResults=2)}
     assert engagements.keys() == server.truth("engagement").keys()
-    ties = scan(client.list_engagement_resource_associations, "EngagementResourceAssociationSummaries", Catalog="AWS", ResourceType="Opportunity", MaxResults=2)
+    ties = scan(
+        client.list_engagement_resource_associations,
+        "EngagementResourceAssociationSummaries",
+        Catalog="AWS",
+        ResourceType="Opportunity",
+        MaxResults=2,
+    )
     assert len(ties) == len(server.truth("resource_association")) > 2
     for tie in ties:
         if tie["EngagementId"] in engagements:  # the recorded one has no engagement beside it
             got = client.get_engagement(Catalog="AWS", Identifier=tie["EngagementId"])
-            assert got["Contexts"][0]["Type"] == "CustomerProject" and engagements[tie["EngagementId"]]["ContextTypes"] == ["CustomerProject"]
+            assert got["Contexts"][0]["Type"] == "CustomerProject" and engagements[tie["EngagementId"]]["ContextTypes"] == [
+                "CustomerProject"
+            ]
             assert client.list_engagement_members(Catalog="AWS", Identifier=tie["EngagementId"])["EngagementMemberList"]
             client.get_opportunity(Catalog="AWS", Identifier=tie["ResourceId"])
             client.get_aws_opportunity_summary(Catalog="AWS", RelatedOpportunityIdentifier=tie["ResourceId"])
@@ -140,6 +162,7 @@ def test_the_generators_file_is_served_with_its_own_truth(tmp_path):
 
 # --- what is refused
 
+
 def test_requests_are_held_to_the_model(server):
     loose = server.selling(validate=False)
     for request, member, fault in [
@@ -149,7 +172,11 @@ def test_requests_are_held_to_the_model(server):
         ({"Catalog": "AWS", "LifeCycleStage": ["Closed Won"]}, "LifeCycleStage[0]", "INVALID_ENUM_VALUE"),
         ({"Catalog": "AWS", "Identifier": ["O1"] * 21}, "Identifier", "TOO_MANY_VALUES"),
         ({"Catalog": "AWS", "Sort": {"SortBy": "Identifier"}}, "Sort.SortOrder", "REQUIRED_FIELD_MISSING"),
-        ({"Catalog": "AWS", "TargetCloseDate": {"AfterTargetCloseDate": "2026-13-01"}}, "TargetCloseDate.AfterTargetCloseDate", "INVALID_STRING_FORMAT"),
+        (
+            {"Catalog": "AWS", "TargetCloseDate": {"AfterTargetCloseDate": "2026-13-01"}},
+            "TargetCloseDate.AfterTargetCloseDate",
+            "INVALID_STRING_FORMAT",
+        ),
         ({"Catalog": "Other"}, "Catalog", "INVALID_VALUE"),
         ({"Catalog": "AWS", "NextToken": "AAMA-made-up"}, "NextToken", "INVALID_VALUE"),
     ]:
@@ -162,10 +189,16 @@ def test_requests_are_held_to_the_model(server):
     assert code(loose.list_engagement_from_opportunity_tasks, Catalog="AWS") == "UnknownOperationException"
 
 
-@pytest.mark.parametrize("body, said", [
-    (b'{"Catalog":"AWS","Typo":1}', "ValidationException"), (b'{"Catalog":7}', "ValidationException"), (b"[]", "ValidationException"),
-    (b'{"Catalog":"AWS","LastModifiedDate":{"AfterLastModifiedDate":1767225600}}', "ValidationException"), (b"{", "SerializationException"),
-])
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        (b'{"Catalog":"AWS","Typo":1}', "ValidationException"),
+        (b'{"Catalog":7}', "ValidationException"),
+        (b"[]", "ValidationException"),
+        (b'{"Catalog":"AWS","LastModifiedDate":{"AfterLastModifiedDate":1767225600}}', "ValidationException"),
+        (b"{", "SerializationException"),
+    ],
+)
 def test_what_a_client_of_the_model_cannot_send_is_refused_too(server, body, said):
     client = server.selling()
     client.meta.events.register("before-call.partnercentral-selling", lambda params, **_: params.update(body=body))
@@ -182,136 +215,3 @@ def test_a_token_serves_the_request_that_it_was_given_for(server, client):
 def test_no_pattern_of_the_api_is_left_unchecked():
     patterns = {s.name: s.metadata["pattern"] for s in map(SHAPES.model.shape_for, SHAPES.model.shape_names) if s.metadata.get("pattern")}
     assert len(patterns) > 50 and {name for name, p in patterns.items() if "\\p{" in p} == {"TagKey", "TagValue"}
-
-
-# --- who asks
-
-def test_a_role_is_assumed_with_its_external_id_alone(server):
-    who = server.sts().get_caller_identity()
-    assert who["Account"] == "999999999999"
-    session = server.assume()
-    mine = server.sts({"access_key_id": session["AccessKeyId"], "secret_access_key": session["SecretAccessKey"]}, token=session["SessionToken"]).get_caller_identity()
-    assert mine["Account"] == "111111111111" and mine["Arn"] == "arn:aws:sts::111111111111:assumed-role/LakewrightIngest/test"
-    assert server.selling(session).list_opportunities(Catalog="AWS")["OpportunitySummaries"]
-    role = server.told["accounts"][0]["role_arn"]
-    for wrong in ({"ExternalId": "another"}, {}, {"ExternalId": server.told["accounts"][0]["external_id"], "RoleArn": role + "x"}):
-        assert code(server.sts().assume_role, **{"RoleArn": role, "RoleSessionName": "test", **wrong}) == "AccessDenied"
-    assert code(server.sts(validate=False).assume_role, RoleArn=role, RoleSessionName="test", DurationSeconds=899) == "ValidationError"
-    vendor = server.client("partnercentral-selling", server.told["vendor"])
-    assert code(vendor.list_opportunities, Catalog="AWS") == "AccessDeniedException"
-
-
-def test_signatures_are_made_again_and_compared(server):
-    own = server.told["accounts"][0]
-    answer = refused(server.client("partnercentral-selling", {**own, "secret_access_key": "wrong"}).list_opportunities, Catalog="AWS")
-    assert answer["Error"]["Code"] == "InvalidSignatureException" and "does not match" in answer["Error"]["Message"] and answer["ResponseMetadata"]["HTTPStatusCode"] == 400
-    assert code(server.client("partnercentral-selling", {**own, "access_key_id": "AKIAUNKNOWN"}).list_opportunities, Catalog="AWS") == "UnrecognizedClientException"
-    assert code(server.client("partnercentral-selling", own, token="made up").list_opportunities, Catalog="AWS") == "UnrecognizedClientException"
-    assert code(server.client("partnercentral-selling", own, region="eu-west-1").list_opportunities, Catalog="AWS") == "InvalidSignatureException"
-    assert code(server.sts({**own, "secret_access_key": "wrong"}).get_caller_identity) == "SignatureDoesNotMatch"
-    # The bytes that were signed are not the bytes that came; then a header; then no signature.
-    for change, said in [
-        (lambda request: setattr(request, "body", b'{"Catalog":"Sandbox"}'), "InvalidSignatureException"),
-        (lambda request: request.headers.__setitem__("X-Amz-Target", b"AWSPartnerCentralSelling.ListSolutions"), "InvalidSignatureException"),
-        (lambda request: request.headers.__setitem__("X-Amz-Date", "20200101T000000Z"), "InvalidSignatureException"),
-        (lambda request: request.headers.__delitem__("Authorization"), "MissingAuthenticationTokenException"),
-        (lambda request: request.headers.__setitem__("Authorization", "AWS4-HMAC-SHA256 Credential=x"), "IncompleteSignatureException"),
-    ]:
-        client = server.selling()
-
-        def send(request, change=change, **_):
-            change(request)
-            request.headers["Content-Length"] = str(len(request.body))
-
-        client.meta.events.register("before-send.partnercentral-selling", send)
-        assert code(client.list_opportunities, Catalog="AWS") == said
-
-
-def test_a_session_ends(server):
-    with Standin("--frozen", generate=10, reads_per_second=0) as s:
-        credentials = s.assume(DurationSeconds=900)
-        client = s.selling(credentials)
-        s.advance(899)
-        client.list_opportunities(Catalog="AWS")
-        s.advance(1)
-        answer = refused(client.list_opportunities, Catalog="AWS")
-        assert answer["Error"] == {"Code": "ExpiredTokenException", "Message": "The security token included in the request is expired"}
-        again = s.selling(s.assume())
-        again.list_opportunities(Catalog="AWS")
-        assert s.control("POST", "expire-sessions")["ended"] == 1
-        assert code(again.list_opportunities, Catalog="AWS") == "ExpiredTokenException"
-        assert s.control("GET", "stats")["errors"]["ListOpportunities:ExpiredTokenException"] == 2
-
-
-# --- quotas
-
-def test_ten_reads_a_second_are_shared_by_the_reads_of_an_account():
-    with Standin("--frozen", "--account", "111111111111", "--account", "222222222222", generate=10) as s:
-        first, second = s.selling(), s.selling(account=1)
-        for _ in range(5):
-            first.list_opportunities(Catalog="AWS")
-            first.list_solutions(Catalog="AWS")
-        answer = refused(first.list_opportunities, Catalog="AWS")
-        assert answer["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"} and answer["ResponseMetadata"]["HTTPStatusCode"] == 400
-        second.list_opportunities(Catalog="AWS")
-        s.advance(0.5)
-        for _ in range(5):
-            first.list_opportunities(Catalog="AWS")
-        assert code(first.list_opportunities, Catalog="AWS") == "ThrottlingException"
-        told = s.stats()
-        assert (told["calls"], told["throttles"]) == (17, 2) and told["throttles_by_operation"] == {"ListOpportunities": 2}
-        assert told["groups"]["reads"]["peak_admitted_in_a_second"] == 15 and s.stats("222222222222")["calls"] == 1
-
-
-def test_a_day_rolls():
-    with Standin("--frozen", generate=10, reads_per_second=0, reads_per_day=20) as s:
-        client = s.selling()
-        for _ in range(10):
-            client.list_opportunities(Catalog="AWS")
-        s.advance(12 * 3600)
-        for _ in range(10):
-            client.list_opportunities(Catalog="AWS")
-        assert code(client.list_opportunities, Catalog="AWS") == "ThrottlingException"
-        s.advance(12 * 3600 + 1)
-        for _ in range(10):
-            client.list_opportunities(Catalog="AWS")
-        assert code(client.list_opportunities, Catalog="AWS") == "ThrottlingException"
-        assert s.stats()["groups"]["reads"]["throttled_by_day"] == 2
-
-
-# --- faults
-
-def test_faults_fall_as_they_are_asked_for_and_the_same_each_time():
-    with Standin("--frozen", generate=30, reads_per_second=0) as s:
-        client = s.selling(read_timeout=5)
-
-        def fates(seed):
-            s.control("POST", "faults", {"seed": seed, "rules": [{"kind": "500", "operation": "ListOpportunities", "rate": 0.4}]})
-            return "".join("." if not failing(client.list_opportunities, Catalog="AWS") else "x" for _ in range(30))
-
-        assert fates(1) == fates(1) != fates(2) and 3 < fates(1).count("x") < 25
-        client.list_solutions(Catalog="AWS")
-        for kind, error in [("503", "503"), ("throttle", "ThrottlingException"), ("expired", "ExpiredTokenException")]:
-            s.control("POST", "faults", {"rules": [{"kind": kind, "limit": 1}]})
-            assert code(client.list_opportunities, Catalog="AWS") == error
-            client.list_opportunities(Catalog="AWS")
-        for kind, error in [("reset", HTTPClientError), ("truncate", ValueError)]:  # boto3 itself does not count a body's bytes
-            s.control("POST", "faults", {"rules": [{"kind": kind, "limit": 1, "skip": 1}]})
-            client.list_opportunities(Catalog="AWS")
-            with pytest.raises(error):
-                client.list_opportunities(Catalog="AWS")
-        s.control("POST", "faults", {"rules": [{"kind": "slow", "seconds": 0.05, "limit": 1}]})
-        client.list_opportunities(Catalog="AWS")
-        assert s.control("GET", "faults")[0]["done"] == 1 and s.control("DELETE", "faults") == []
-        # boto3 gets over all of it by trying again.
-        s.control("POST", "faults", {"rules": [{"kind": "reset", "limit": 1}, {"kind": "500", "limit": 1}]})
-        assert s.selling(retries=3).list_opportunities(Catalog="AWS")["OpportunitySummaries"]
-
-
-def failing(call, **request):
-    try:
-        call(**request)
-        return False
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "InternalServerException" and error.response["ResponseMetadata"]["HTTPStatusCode"] == 500
-        return True

@@ -1,4 +1,5 @@
 """Starts the server and prints where it listens and with which keys, as one line of JSON."""
+
 from __future__ import annotations
 
 import asyncio
@@ -18,14 +19,27 @@ async def serve(options: Options) -> None:
     server = await wire.listen(App(service), options.host, options.port)
     host, port = server.sockets[0].getsockname()[:2]
     vendor = service.known.user(VENDOR)
-    accounts = [{
-        "account_id": account, "access_key_id": (key := service.known.user(account)).access_key, "secret_access_key": key.secret,
-        "role_arn": role.arn, "external_id": role.external_id,
-    } for account, role in zip(options.accounts, service.known.roles.values())]
-    print(json.dumps({
-        "address": f"http://{host}:{port}", "region": "us-east-1", "accounts": accounts,
-        "vendor": {"account_id": VENDOR, "access_key_id": vendor.access_key, "secret_access_key": vendor.secret},
-    }), flush=True)
+    accounts = [
+        {
+            "account_id": account,
+            "access_key_id": (key := service.known.user(account)).access_key,
+            "secret_access_key": key.secret,
+            "role_arn": role.arn,
+            "external_id": role.external_id,
+        }
+        for account, role in zip(options.accounts, service.known.roles.values())
+    ]
+    print(
+        json.dumps(
+            {
+                "address": f"http://{host}:{port}",
+                "region": "us-east-1",
+                "accounts": accounts,
+                "vendor": {"account_id": VENDOR, "access_key_id": vendor.access_key, "secret_access_key": vendor.secret},
+            }
+        ),
+        flush=True,
+    )
     ended = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)

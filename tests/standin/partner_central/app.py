@@ -1,16 +1,18 @@
 """From a request to an answer: who signs, what goes wrong on purpose, quota, validation, operation."""
+
 from __future__ import annotations
 
 import json
 import random
 import uuid
 from typing import Any
+from urllib.parse import parse_qsl
 
 from . import errors, sigv4, sts
 from .control import Control
 from .cosell_make import expire
 from .errors import ServiceError
-from .faults import Rule
+from .faults import STS, Rule
 from .operations import OPERATIONS
 from .service import Service
 from .wire import Request, Response
@@ -56,7 +58,8 @@ class App:
             if "Invitation" in operation:
                 expire(world, self._service.clock.now())
             body = OPERATIONS[operation](world, self._read(operation, request.body))
-            response = Response(200, body, JSON10, headers)
+            plain = world.odd["content-type"] and int(request_id[-1], 16) < 2
+            response = Response(200, body, "application/json" if plain else JSON10, headers)
         except ServiceError as said:
             self._service.errors[f"{operation if operation in OPERATIONS else 'other'}:{said.type}"] += 1
             response = Response(said.status, said.body(), JSON10, {**headers, "x-amzn-ErrorType": said.type})
@@ -64,8 +67,17 @@ class App:
 
     def _signer(self, request: Request, name: str, region: str | None) -> Any:
         service = self._service
-        return sigv4.verify(service.known, name, region, request.method, request.path, request.headers, request.body,
-                            service.clock.wall(), service.clock.now())
+        return sigv4.verify(
+            service.known,
+            name,
+            region,
+            request.method,
+            request.path,
+            request.headers,
+            request.body,
+            service.clock.wall(),
+            service.clock.now(),
+        )
 
     def _read(self, operation: str, body: bytes) -> dict[str, Any]:
         try:
@@ -89,6 +101,8 @@ class App:
             raise errors.throttled()
         if fault.kind == "expired":
             raise errors.expired_token()
+        if fault.kind == "denied":
+            raise errors.denied(f"User is not authorized to perform: {operation}")
         if fault.kind == "503":
             return Response(503, b"<html><body><b>Http/1.1 Service Unavailable</b></body> </html>", "text/html")
         if fault.kind == "reset":
@@ -108,14 +122,17 @@ class App:
 
     def _token(self, request: Request, request_id: str) -> Response:
         headers = {"x-amzn-RequestId": request_id}
+        action, fault = dict(parse_qsl(request.body.decode("latin-1"))).get("Action", ""), None
         try:
             key = self._signer(request, "sts", None)
+            fault = self._service.faults.of(action) if action in STS else None
+            early = self._early(fault, action) if fault is not None else None
+            if early is not None:
+                return early
             body = self._sts.answer(key, request.body, self._service.clock.now(), request_id)
-            self._service.sts_calls["ok"] += 1
-            return Response(200, body, "text/xml", headers)
+            self._service.sts_calls[f"{action}:ok"] += 1
+            return self._spoiled(Response(200, body, "text/xml", headers), fault)
         except ServiceError as said:
             status, body = sts.error_body(said, request_id)
-            self._service.sts_calls[said.type] += 1
+            self._service.sts_calls[f"{action if action in STS else 'other'}:{said.type}"] += 1
             return Response(status, body, "text/xml", headers)
-
-

@@ -1,4 +1,5 @@
 """Records change: kinds of change by weight, drawn from the seed, spread over the time that passes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

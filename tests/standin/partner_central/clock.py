@@ -1,4 +1,5 @@
 """The service's clock: the machine's time moved forward by hand, or a time that moves by hand alone."""
+
 from __future__ import annotations
 
 import time

@@ -1,4 +1,5 @@
 """The endpoints for tests and demos under /_standin/, which the real service does not have."""
+
 from __future__ import annotations
 
 import json
@@ -56,9 +57,19 @@ class Control:
 
     def _stats(self, asked: Asked) -> Response:
         service = self._service
-        accounts = {world.account: {**world.meter.told(), "records": {e: world.store.count(e) for e in world.store.entities}} for world in self._worlds(asked)}
-        return _json({"now": timestamps.nanos(service.clock.now()), "accounts": accounts, "errors": dict(sorted(service.errors.items())),
-                      "injected": dict(sorted(service.injected.items())), "sts": dict(sorted(service.sts_calls.items()))})
+        accounts = {
+            world.account: {**world.meter.told(), "records": {e: world.store.count(e) for e in world.store.entities}}
+            for world in self._worlds(asked)
+        }
+        return _json(
+            {
+                "now": timestamps.nanos(service.clock.now()),
+                "accounts": accounts,
+                "errors": dict(sorted(service.errors.items())),
+                "injected": dict(sorted(service.injected.items())),
+                "sts": dict(sorted(service.sts_calls.items())),
+            }
+        )
 
     def _forget(self, asked: Asked) -> Response:
         for world in self._worlds(asked):
@@ -69,7 +80,10 @@ class Control:
 
     def _advance(self, asked: Asked) -> Response:
         done = changes.advance(self._worlds(asked), float(asked.get("seconds", 0)), int(asked.get("changes", 0)), asked.get("kinds"))
-        return _json({"now": timestamps.nanos(self._service.clock.now()), "changes": done})
+        now = self._service.clock.now()
+        if self._service.journal is not None:
+            self._service.journal.clock(now)
+        return _json({"now": timestamps.nanos(now), "changes": done})
 
     def _set_faults(self, asked: Asked) -> Response:
         self._service.faults.set(int(asked.get("seed", 0)), asked.get("rules", []))

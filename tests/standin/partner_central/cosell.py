@@ -1,4 +1,5 @@
 """Operations on engagements, invitations, resource associations and solutions."""
+
 from __future__ import annotations
 
 import json
@@ -48,14 +49,24 @@ def list_engagement_members(world: World, request: Body) -> bytes:
     body = json.loads(world.get("engagement", request["Catalog"], _bare(request["Identifier"]), "Engagement"))
     accounts = [body.get("CreatedBy") or "aws"]
     accounts += [a for a in (world.account, "aws", "222222222222", "333333333333") if a not in accounts]
-    members = [{"AccountId": a, "CompanyName": "AWS" if a == "aws" else "An AWS Partner Company", "WebsiteUrl": "http://www.test.com/"}
-               for a in accounts[:body.get("MemberCount") or 1]]
+    members = [
+        {"AccountId": a, "CompanyName": "AWS" if a == "aws" else "An AWS Partner Company", "WebsiteUrl": "http://www.test.com/"}
+        for a in accounts[: body.get("MemberCount") or 1]
+    ]
     return dumps({"EngagementMemberList": members, "NextToken": None})
 
 
 def list_engagement_invitations(world: World, request: Body) -> bytes:
-    accept = _one_of(request, {"ParticipantType": "ParticipantType", "PayloadType": "PayloadType", "Status": "Status",
-                               "EngagementIdentifier": "EngagementIdentifier", "SenderAwsAccountId": "SenderAwsAccountId"})
+    accept = _one_of(
+        request,
+        {
+            "ParticipantType": "ParticipantType",
+            "PayloadType": "PayloadType",
+            "Status": "Status",
+            "EngagementIdentifier": "EngagementIdentifier",
+            "SenderAwsAccountId": "SenderAwsAccountId",
+        },
+    )
     sort = request.get("Sort") or {"SortBy": "InvitationDate", "SortOrder": "DESCENDING"}
     return answer_list(world, "ListEngagementInvitations", request, "engagement_invitation", "EngagementInvitationSummaries", sort, accept)
 
@@ -67,12 +78,21 @@ def get_engagement_invitation(world: World, request: Body) -> bytes:
 def list_engagement_resource_associations(world: World, request: Body) -> bytes:
     accept = _one_of(request, {name: name for name in ("EngagementIdentifier", "ResourceType", "ResourceIdentifier", "CreatedBy")})
     sort = {"SortBy": "Id", "SortOrder": "ASCENDING"}
-    return answer_list(world, "ListEngagementResourceAssociations", request, "resource_association", "EngagementResourceAssociationSummaries", sort, accept)
+    return answer_list(
+        world, "ListEngagementResourceAssociations", request, "resource_association", "EngagementResourceAssociationSummaries", sort, accept
+    )
 
 
 def list_solutions(world: World, request: Body) -> bytes:
     accept = _one_of({**request, "AwsMarketplaceSolutionArn": None}, {n: n for n in ("Status", "Identifier", "Category")})
     arns = frozenset(request.get("AwsMarketplaceSolutionArn") or ())
     sort = request.get("Sort") or {"SortBy": "Identifier", "SortOrder": "ASCENDING"}
-    return answer_list(world, "ListSolutions", request, "solution", "SolutionSummaries", sort,
-                       lambda keys: accept(keys) and (not arns or keys["AwsMarketplaceSolutionArn"] in arns))
+    return answer_list(
+        world,
+        "ListSolutions",
+        request,
+        "solution",
+        "SolutionSummaries",
+        sort,
+        lambda keys: accept(keys) and (not arns or keys["AwsMarketplaceSolutionArn"] in arns),
+    )

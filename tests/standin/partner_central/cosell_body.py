@@ -1,4 +1,5 @@
 """The wire forms of engagements and invitations: summaries, sort and filter keys."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,13 +8,29 @@ from . import timestamps
 from .oddities import Oddities
 from .store import Body
 
-_INVITATION_BRIEF = ("Arn", "Catalog", "EngagementId", "EngagementTitle", "ExpirationDate", "Id", "InvitationDate", "PayloadType",
-                     "Receiver", "SenderAwsAccountId", "SenderCompanyName", "Status")
+_INVITATION_BRIEF = (
+    "Arn",
+    "Catalog",
+    "EngagementId",
+    "EngagementTitle",
+    "ExpirationDate",
+    "Id",
+    "InvitationDate",
+    "PayloadType",
+    "Receiver",
+    "SenderAwsAccountId",
+    "SenderCompanyName",
+    "Status",
+)
 
 
 def engagement_keys(body: Body) -> dict[str, Any]:
-    return {"CreatedDate": timestamps.parse(body["CreatedAt"]), "CreatedBy": body.get("CreatedBy"),
-            "ContextTypes": frozenset(context["Type"] for context in body.get("Contexts") or []), "EngagementIdentifier": body["Id"]}
+    return {
+        "CreatedDate": timestamps.parse(body["CreatedAt"]),
+        "CreatedBy": body.get("CreatedBy"),
+        "ContextTypes": frozenset(context["Type"] for context in body.get("Contexts") or []),
+        "EngagementIdentifier": body["Id"],
+    }
 
 
 def engagement_brief(body: Body, odd: Oddities) -> Body:
@@ -32,9 +49,15 @@ def participant(body: Body, account: str) -> str:
 
 def invitation_keys(body: Body, account: str) -> dict[str, Any]:
     expires = body.get("ExpirationDate")
-    return {"InvitationDate": timestamps.parse(body["InvitationDate"]), "ParticipantType": participant(body, account),
-            "PayloadType": body.get("PayloadType"), "Status": body.get("Status"), "EngagementIdentifier": body.get("EngagementId"),
-            "SenderAwsAccountId": body.get("SenderAwsAccountId"), "Expires": timestamps.parse(expires) if expires else None}
+    return {
+        "InvitationDate": timestamps.parse(body["InvitationDate"]),
+        "ParticipantType": participant(body, account),
+        "PayloadType": body.get("PayloadType"),
+        "Status": body.get("Status"),
+        "EngagementIdentifier": body.get("EngagementId"),
+        "SenderAwsAccountId": body.get("SenderAwsAccountId"),
+        "Expires": timestamps.parse(expires) if expires else None,
+    }
 
 
 def invitation_brief(body: Body, account: str) -> Body:

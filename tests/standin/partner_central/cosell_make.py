@@ -1,4 +1,5 @@
 """Invitations and engagements as they come about: sent, accepted, refused, expired; before, after and without an opportunity."""
+
 from __future__ import annotations
 
 from . import aws_side, opportunity_make, timestamps
@@ -22,36 +23,79 @@ def _arn(kind: str, identifier: str) -> str:
 def _company(world: World) -> Body:
     r, g = world.random, opportunity_make.GENERATOR
     name = f"{r.choice(g.CO_A)} {r.choice(g.CO_B)} {r.choice(g.CO_C)}"
-    return {"CompanyName": name, "CountryCode": r.choice(["US", "DE", "JP", "BR"]), "Industry": r.choice(g.INDUSTRIES), "WebsiteUrl": "www.customer.example"}
+    return {
+        "CompanyName": name,
+        "CountryCode": r.choice(["US", "DE", "JP", "BR"]),
+        "Industry": r.choice(g.INDUSTRIES),
+        "WebsiteUrl": "www.customer.example",
+    }
 
 
 def invite(world: World, at: int, kind: str = "OpportunityInvitation", sent_for: str | None = None) -> str:
     """A pending invitation; with `sent_for` the partner itself invites AWS to an opportunity that is there already."""
     r = world.random
-    identifier, title = _name(world, "engi-", 13), f"{r.choice(opportunity_make.GENERATOR.CO_A)} initiative {r.randrange(10_000)}: a long project title"[:40]
+    identifier, title = (
+        _name(world, "engi-", 13),
+        f"{r.choice(opportunity_make.GENERATOR.CO_A)} initiative {r.randrange(10_000)}: a long project title"[:40],
+    )
     other, me = {"AwsAccountId": "aws", "Alias": None}, {"AwsAccountId": world.account, "Alias": "Test Account"}
     body: Body = {
-        "Arn": _arn("engagement-invitation", identifier), "Catalog": "AWS", "EngagementDescription": None, "EngagementId": _name(world, "eng-", 14),
-        "EngagementTitle": title, "ExistingMembers": None, "ExpirationDate": timestamps.nanos(at + LIFETIME), "Id": identifier,
-        "InvitationDate": timestamps.nanos(at), "InvitationMessage": None, "PayloadType": kind, "Receiver": {"Account": other if sent_for else me},
-        "RejectionReason": None, "SenderAwsAccountId": world.account if sent_for else "aws", "SenderCompanyName": "A Partner" if sent_for else "AWS", "Status": "PENDING",
+        "Arn": _arn("engagement-invitation", identifier),
+        "Catalog": "AWS",
+        "EngagementDescription": None,
+        "EngagementId": _name(world, "eng-", 14),
+        "EngagementTitle": title,
+        "ExistingMembers": None,
+        "ExpirationDate": timestamps.nanos(at + LIFETIME),
+        "Id": identifier,
+        "InvitationDate": timestamps.nanos(at),
+        "InvitationMessage": None,
+        "PayloadType": kind,
+        "Receiver": {"Account": other if sent_for else me},
+        "RejectionReason": None,
+        "SenderAwsAccountId": world.account if sent_for else "aws",
+        "SenderCompanyName": "A Partner" if sent_for else "AWS",
+        "Status": "PENDING",
     }
     if kind == "LeadInvitation":
         body["SenderAwsAccountId"], body["SenderCompanyName"] = PARTNER, "A Referring Partner"
         body["ExpirationDate"] = None if r.random() < 0.3 else body["ExpirationDate"]  # as recorded
-        body["ExistingMembers"] = [{"CompanyName": "A Referring Partner", "WebsiteUrl": "https://partner.example"}, {"CompanyName": "Test Account", "WebsiteUrl": "null"}]
-        body["Payload"] = {"LeadInvitation": {
-            "Customer": {"AwsMaturity": r.choice(["Evaluating", None]), **_company(world), "MarketSegment": r.choice(["Enterprise", "SMB", None])},
-            "Interaction": {"ContactBusinessTitle": "Head of Data", "SourceId": "%08X" % r.getrandbits(32), "SourceName": "Partner Referral Program",
-                            "SourceType": r.choice(["Campaign", "Event", "Website", "Referral"]), "Usecase": r.choice(["Database", None])},
-        }}
+        body["ExistingMembers"] = [
+            {"CompanyName": "A Referring Partner", "WebsiteUrl": "https://partner.example"},
+            {"CompanyName": "Test Account", "WebsiteUrl": "null"},
+        ]
+        body["Payload"] = {
+            "LeadInvitation": {
+                "Customer": {
+                    "AwsMaturity": r.choice(["Evaluating", None]),
+                    **_company(world),
+                    "MarketSegment": r.choice(["Enterprise", "SMB", None]),
+                },
+                "Interaction": {
+                    "ContactBusinessTitle": "Head of Data",
+                    "SourceId": "%08X" % r.getrandbits(32),
+                    "SourceName": "Partner Referral Program",
+                    "SourceType": r.choice(["Campaign", "Event", "Website", "Referral"]),
+                    "Usecase": r.choice(["Database", None]),
+                },
+            }
+        }
     else:
-        body["Payload"] = {"OpportunityInvitation": {
-            "Customer": _company(world),
-            "Project": {"BusinessProblem": opportunity_make.GENERATOR.text(r, 12, 30), "ExpectedCustomerSpend": opportunity_make.spend(r, world.odd, {})[:1],
-                        "TargetCompletionDate": timestamps.day(at + r.randrange(30, 300) * 86400 * NS), "Title": title},
-            "ReceiverResponsibilities": None if world.odd["explicit-nulls"] else ["Software Partner"], "SenderContacts": [{"BusinessTitle": "PDM", "Email": "pdm@aws.example", "FirstName": "Pia", "LastName": "Manager", "Phone": None}],
-        }}
+        body["Payload"] = {
+            "OpportunityInvitation": {
+                "Customer": _company(world),
+                "Project": {
+                    "BusinessProblem": opportunity_make.GENERATOR.text(r, 12, 30),
+                    "ExpectedCustomerSpend": opportunity_make.spend(r, world.odd, {})[:1],
+                    "TargetCompletionDate": timestamps.day(at + r.randrange(30, 300) * 86400 * NS),
+                    "Title": title,
+                },
+                "ReceiverResponsibilities": None if world.odd["explicit-nulls"] else ["Software Partner"],
+                "SenderContacts": [
+                    {"BusinessTitle": "PDM", "Email": "pdm@aws.example", "FirstName": "Pia", "LastName": "Manager", "Phone": None}
+                ],
+            }
+        }
         if world.odd["invitation-without-engagement"] and not sent_for and r.random() < 0.3:
             body["EngagementId"] = None
     if sent_for:
@@ -86,19 +130,37 @@ def _opportunity_of(world: World, invitation: Body, at: int) -> str:
     body["Customer"]["Account"].update(CompanyName=payload["Customer"]["CompanyName"], Industry=payload["Customer"]["Industry"])
     body["Project"].update(Title=payload["Project"]["Title"], ExpectedCustomerSpend=payload["Project"]["ExpectedCustomerSpend"])
     body["Project"].pop("ExpectedContractDuration", None)
-    body["LifeCycle"].update(Stage=None if world.odd["missing-stage"] else "Prospect", TargetCloseDate=payload["Project"]["TargetCompletionDate"])
+    body["LifeCycle"].update(
+        Stage=None if world.odd["missing-stage"] else "Prospect", TargetCloseDate=payload["Project"]["TargetCompletionDate"]
+    )
     world.put("opportunity", body, at)
     world.put("aws_opportunity_summary", aws_side.first(world, body, "AWS Referral"), at, lag=False)
-    return body["Id"]
+    return str(body["Id"])
 
 
 def _engage(world: World, invitation: Body, at: int, opportunity: str) -> None:
-    customer, project = invitation["Payload"]["OpportunityInvitation"]["Customer"], invitation["Payload"]["OpportunityInvitation"]["Project"]
-    context = {"Type": "CustomerProject", "Payload": {"CustomerProject": {
-        "Customer": customer, "Project": {k: project[k] for k in ("BusinessProblem", "TargetCompletionDate", "Title")}}}}
+    customer, project = (
+        invitation["Payload"]["OpportunityInvitation"]["Customer"],
+        invitation["Payload"]["OpportunityInvitation"]["Project"],
+    )
+    context = {
+        "Type": "CustomerProject",
+        "Payload": {
+            "CustomerProject": {
+                "Customer": customer,
+                "Project": {k: project[k] for k in ("BusinessProblem", "TargetCompletionDate", "Title")},
+            }
+        },
+    }
     _engagement(world, invitation, at, context)
     engagement = invitation["EngagementId"]
-    association: Body = {"Catalog": "AWS", "EngagementId": engagement, "ResourceId": opportunity, "ResourceType": "Opportunity", "CreatedBy": world.account}
+    association: Body = {
+        "Catalog": "AWS",
+        "EngagementId": engagement,
+        "ResourceId": opportunity,
+        "ResourceType": "Opportunity",
+        "CreatedBy": world.account,
+    }
     if world.odd["association-extras"]:
         association["ResourceArn"] = f"arn:aws:partnercentral:us-east-1:{world.account}:catalog/AWS/opportunity/{opportunity}"
         association["ResourceOwner"] = world.account
@@ -106,8 +168,16 @@ def _engage(world: World, invitation: Body, at: int, opportunity: str) -> None:
 
 
 def _engagement(world: World, invitation: Body, at: int, context: Body) -> None:
-    body = {"Arn": _arn("engagement", invitation["EngagementId"]), "Contexts": [context], "CreatedAt": timestamps.nanos(at), "CreatedBy": invitation["SenderAwsAccountId"],
-            "Description": "Made for " + invitation["EngagementTitle"], "Id": invitation["EngagementId"], "MemberCount": 2, "Title": invitation["EngagementTitle"]}
+    body = {
+        "Arn": _arn("engagement", invitation["EngagementId"]),
+        "Contexts": [context],
+        "CreatedAt": timestamps.nanos(at),
+        "CreatedBy": invitation["SenderAwsAccountId"],
+        "Description": "Made for " + invitation["EngagementTitle"],
+        "Id": invitation["EngagementId"],
+        "MemberCount": 2,
+        "Title": invitation["EngagementTitle"],
+    }
     if not world.odd["modified-absent"]:
         context["Id"] = "1"
         body.update(ModifiedAt=body["CreatedAt"], ModifiedBy=body["CreatedBy"])
@@ -119,9 +189,28 @@ def _lead(world: World, invitation: Body, at: int) -> None:
     customer = {k: v for k, v in lead["Customer"].items() if k != "CountryCode"}
     customer["Address"] = {"City": None, "CountryCode": lead["Customer"]["CountryCode"], "PostalCode": None, "StateOrRegion": None}
     interaction = {k: lead["Interaction"].get(k) for k in ("SourceId", "SourceName", "SourceType", "Usecase")}
-    interaction.update(BusinessProblem=None, CustomerAction="Completed Form", InteractionDate=timestamps.nanos(at - r.randrange(NS)), Contact={
-        "BusinessTitle": lead["Interaction"]["ContactBusinessTitle"], "Email": "contact@customer.example", "FirstName": "Sarina", "LastName": "Prosacco", "Phone": None})
-    _engagement(world, invitation, at, {"Id": "1", "Type": "Lead", "Payload": {"Lead": {"Customer": customer, "Interactions": [interaction], "QualificationStatus": None}}})
+    interaction.update(
+        BusinessProblem=None,
+        CustomerAction="Completed Form",
+        InteractionDate=timestamps.nanos(at - r.randrange(NS)),
+        Contact={
+            "BusinessTitle": lead["Interaction"]["ContactBusinessTitle"],
+            "Email": "contact@customer.example",
+            "FirstName": "Sarina",
+            "LastName": "Prosacco",
+            "Phone": None,
+        },
+    )
+    _engagement(
+        world,
+        invitation,
+        at,
+        {
+            "Id": "1",
+            "Type": "Lead",
+            "Payload": {"Lead": {"Customer": customer, "Interactions": [interaction], "QualificationStatus": None}},
+        },
+    )
 
 
 def qualify(world: World, engagement: str, at: int) -> bool:
@@ -130,7 +219,9 @@ def qualify(world: World, engagement: str, at: int) -> bool:
     body = found.load() if found else {"Contexts": []}
     leads = [context["Payload"]["Lead"] for context in body["Contexts"] if context["Type"] == "Lead"]
     for lead in leads:
-        lead["QualificationStatus"] = world.random.choice([s for s in ("Open", "Research", "Qualified", "Disqualified") if s != lead.get("QualificationStatus")])
+        lead["QualificationStatus"] = world.random.choice(
+            [s for s in ("Open", "Research", "Qualified", "Disqualified") if s != lead.get("QualificationStatus")]
+        )
         body["ModifiedAt"], body["ModifiedBy"] = timestamps.nanos(at), world.account
         world.put("engagement", body, at, lag=False)
     return bool(leads)
@@ -148,5 +239,9 @@ def past(world: World, at: int, now: int) -> None:
 
 def expire(world: World, now: int) -> int:
     """Ends the invitations that nobody answered in their 15 days."""
-    due = [v.id for v in world.store.values("engagement_invitation") if v.catalog == "AWS" and v.keys["Status"] == "PENDING" and v.keys["Expires"] and v.keys["Expires"] <= now]
+    due = [
+        v.id
+        for v in world.store.values("engagement_invitation")
+        if v.catalog == "AWS" and v.keys["Status"] == "PENDING" and v.keys["Expires"] and v.keys["Expires"] <= now
+    ]
     return sum(answer(world, identifier, now, "EXPIRED") for identifier in due)

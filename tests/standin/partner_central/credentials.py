@@ -1,4 +1,5 @@
 """Accounts, their keys and roles, and the sessions that AssumeRole gives out."""
+
 from __future__ import annotations
 
 import base64
@@ -68,11 +69,17 @@ class Credentials:
         self._issued += 1
         n = self._issued
         token = "IQoJb3JpZ2luX2VjE" + base64.b64encode(self._digest("token", n) * 4).decode().rstrip("=")
-        return self._add(Key(
-            self._text("ASIA", n, 16), self._secret("session", n), role.account,
-            f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{session}",
-            f"{self._text('AROA', role.arn, 17)}:{session}", token, expires,
-        ))
+        return self._add(
+            Key(
+                self._text("ASIA", n, 16),
+                self._secret("session", n),
+                role.account,
+                f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{session}",
+                f"{self._text('AROA', role.arn, 17)}:{session}",
+                token,
+                expires,
+            )
+        )
 
     def restore(self, role_arn: str, session: str, expires: int) -> None:
         """A session of an earlier process: the same number gives the same keys."""

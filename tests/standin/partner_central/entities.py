@@ -1,4 +1,5 @@
 """The kinds of records: what each is sorted and filtered by, what its List tells, and the id it is kept under."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +16,11 @@ def all_of(odd: Oddities, account: str) -> list[Entity]:
         Entity("aws_opportunity_summary", lambda body: {}, _same),
         Entity("solution", _solution_keys, _same),
         Entity("engagement", cosell_body.engagement_keys, lambda body: cosell_body.engagement_brief(body, odd)),
-        Entity("engagement_invitation", lambda body: cosell_body.invitation_keys(body, account), lambda body: cosell_body.invitation_brief(body, account)),
+        Entity(
+            "engagement_invitation",
+            lambda body: cosell_body.invitation_keys(body, account),
+            lambda body: cosell_body.invitation_brief(body, account),
+        ),
         Entity("resource_association", _association_keys, _same),
     ]
 
@@ -25,23 +30,34 @@ def _same(body: Body) -> Body:
 
 
 def _solution_keys(body: Body) -> dict[str, Any]:
-    return {"Identifier": body["Id"], "Name": body["Name"], "Status": body["Status"], "Category": body.get("Category") or "",
-            "CreatedDate": parse(body["CreatedDate"]), "AwsMarketplaceSolutionArn": body.get("AwsMarketplaceSolutionArn")}
+    return {
+        "Identifier": body["Id"],
+        "Name": body["Name"],
+        "Status": body["Status"],
+        "Category": body.get("Category") or "",
+        "CreatedDate": parse(body["CreatedDate"]),
+        "AwsMarketplaceSolutionArn": body.get("AwsMarketplaceSolutionArn"),
+    }
 
 
 def _association_keys(body: Body) -> dict[str, Any]:
-    return {"Id": identifier("resource_association", body), "EngagementIdentifier": body["EngagementId"], "ResourceType": body["ResourceType"],
-            "ResourceIdentifier": body["ResourceId"], "CreatedBy": body.get("CreatedBy") or body.get("ResourceOwner")}
+    return {
+        "Id": identifier("resource_association", body),
+        "EngagementIdentifier": body["EngagementId"],
+        "ResourceType": body["ResourceType"],
+        "ResourceIdentifier": body["ResourceId"],
+        "CreatedBy": body.get("CreatedBy") or body.get("ResourceOwner"),
+    }
 
 
 def identifier(entity: str, body: Body) -> str:
     if entity == "aws_opportunity_summary":
-        return body["RelatedOpportunityId"]
+        return str(body["RelatedOpportunityId"])
     if entity == "resource_association":
         return f"{body['EngagementId']}/{body['ResourceId']}"
-    return body["Id"]
+    return str(body["Id"])
 
 
 def catalog(body: Body) -> str:
     """An engagement's body names its catalog in the ARN alone."""
-    return body.get("Catalog") or (body.get("Arn") or "catalog/AWS/").split("catalog/", 1)[1].split("/", 1)[0]
+    return str(body.get("Catalog") or (body.get("Arn") or "catalog/AWS/").split("catalog/", 1)[1].split("/", 1)[0])

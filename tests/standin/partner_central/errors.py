@@ -1,4 +1,5 @@
 """The errors that the service and the layer before it answer with, and their bodies on the wire."""
+
 from __future__ import annotations
 
 import json

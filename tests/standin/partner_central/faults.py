@@ -1,11 +1,14 @@
 """Faults that tests ask for: errors, resets, slow and short answers, by operation, from a seed."""
+
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = frozenset({"500", "503", "throttle", "expired", "reset", "slow", "truncate"})
+KINDS = frozenset({"500", "503", "throttle", "expired", "denied", "reset", "slow", "truncate"})
+# STS is met by rules that name its action; "*" is every operation of the selling API.
+STS = frozenset({"AssumeRole", "GetCallerIdentity"})
 
 
 @dataclass
@@ -24,7 +27,9 @@ class Rule:
     random: random.Random = field(default_factory=random.Random)
 
     def falls(self, operation: str) -> bool:
-        if self.operation not in ("*", operation) or (self.limit is not None and self.done >= self.limit):
+        if not (self.operation == operation or (self.operation == "*" and operation not in STS)) or (
+            self.limit is not None and self.done >= self.limit
+        ):
             return False
         self.seen += 1
         # The draw is taken each time, so that the n-th call has its fate whatever came before.

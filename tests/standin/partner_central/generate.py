@@ -1,4 +1,5 @@
 """An account's first records: solutions, opportunities over the last year, invitations and engagements in every state."""
+
 from __future__ import annotations
 
 from . import cosell_make, opportunity_make, timestamps
@@ -27,7 +28,7 @@ def fill(world: World, opportunities: int, now: int) -> None:
         world.put("opportunity", body, now, lag=False)
     world.last_number = FIRST_ID + opportunities
     world.store.settle(now)
-    for n in range(max(4, opportunities // 40)):
+    for _ in range(max(4, opportunities // 40)):
         # Spread over 40 days, so that some are past their 15 days and some not.
         at = now - r.randrange(1, 40) * DAY - r.randrange(DAY)
         cosell_make.past(world, at, now)
@@ -35,6 +36,14 @@ def fill(world: World, opportunities: int, now: int) -> None:
 
 def solution(world: World, n: int, created: int) -> Body:
     r = world.random
-    return {"Arn": None, "Catalog": "AWS", "Category": None if world.odd["solution-category-null"] and r.random() < 0.1 else r.choice(["Software Product", "Managed Service", "Consulting Service"]),
-            "CreatedDate": timestamps.seconds(created), "Id": f"S-{n + 1:07d}", "Name": f"{r.choice(opportunity_make.GENERATOR.CO_A)} Lake {n + 1}",
-            "Status": r.choice(["Active", "Active", "Active", "Inactive", "Draft"])}
+    return {
+        "Arn": None,
+        "Catalog": "AWS",
+        "Category": None
+        if world.odd["solution-category-null"] and r.random() < 0.1
+        else r.choice(["Software Product", "Managed Service", "Consulting Service"]),
+        "CreatedDate": timestamps.seconds(created),
+        "Id": f"S-{n + 1:07d}",
+        "Name": f"{r.choice(opportunity_make.GENERATOR.CO_A)} Lake {n + 1}",
+        "Status": r.choice(["Active", "Active", "Active", "Inactive", "Draft"]),
+    }

@@ -1,4 +1,5 @@
 """The records that an account begins with: loaded, recorded, generated."""
+
 from __future__ import annotations
 
 import sys
@@ -16,7 +17,7 @@ def fill(world: World, options: Options, shapes: Shapes, first: bool) -> None:
         for body, number in rows.values():
             world.put("opportunity", body, now, number, lag=False)
         print(f"loaded {len(rows)} opportunities; {refused} lines the service could not send were left out", file=sys.stderr)
-    generate.fill(world, options.generate, now)
+    generate.fill(world, options.accounts[world.account], now)
     for version in list(world.store.all("opportunity")):
         if world.store.get("aws_opportunity_summary", version.catalog, version.id) is None:
             world.put("aws_opportunity_summary", aws_side.first(world, version.load()), now, lag=False)

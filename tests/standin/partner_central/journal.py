@@ -1,4 +1,5 @@
-"""The state directory: every version and every session in one file, in order, read again at the next start."""
+"""The state directory: versions, sessions and the time in one file, in order, read again at the next start."""
+
 from __future__ import annotations
 
 import json
@@ -34,12 +35,28 @@ class Journal:
         self._file.flush()
 
     def write(self, store: Store, version: Version) -> None:
-        self._line({"kind": "version", "account": store.account, "entity": version.entity.name, "catalog": version.catalog, "id": version.id,
-                    "number": version.number, "since": version.since, "listed_since": version.listed_since,
-                    "body": None if version.body is None else version.load()})
+        self._line(
+            {
+                "kind": "version",
+                "account": store.account,
+                "entity": version.entity.name,
+                "catalog": version.catalog,
+                "id": version.id,
+                "number": version.number,
+                "since": version.since,
+                "listed_since": version.listed_since,
+                "body": None if version.body is None else version.load(),
+            }
+        )
 
     def session(self, role_arn: str, session: str, expires: int) -> None:
         self._line({"kind": "session", "role": role_arn, "session": session, "expires": expires})
+
+    def clock(self, now: int) -> None:
+        self._line({"kind": "clock", "now": now})
+
+    def token(self, account: str, token: str, made: tuple[str, str]) -> None:
+        self._line({"kind": "token", "account": account, "token": token, "made": made})
 
     def replay(self, service: "Service") -> bool:
         """Takes up what an earlier process left; false where there is nothing whole."""
@@ -56,12 +73,18 @@ class Journal:
         self._file.truncate(whole)
         self._bulk, self._replaying = False, True
         for line in kept:
-            if line["kind"] == "session":
+            kind = line["kind"]
+            if kind == "session":
                 service.known.restore(line["role"], line["session"], line["expires"])
-            elif line["kind"] == "version":
+            elif kind == "token":
+                catalog, identifier = line["made"]
+                service.worlds[line["account"]].tokens[line["token"]] = (catalog, identifier)
+            elif kind == "version":
                 store = service.worlds[line["account"]].store
-                store.restore(line["entity"], line["catalog"], line["id"], line["number"], line["body"], line["since"], line["listed_since"])
-                newest = max(newest, line["since"])
+                store.restore(
+                    line["entity"], line["catalog"], line["id"], line["number"], line["body"], line["since"], line["listed_since"]
+                )
+            newest = max(newest, line.get("since", 0), line.get("now", 0))
         self._replaying = False
-        service.clock.reach(newest + 1)
+        service.clock.reach(newest)
         return True

@@ -1,4 +1,5 @@
 """What every List has in common: catalog, page size, token, order, and the oddities of paging."""
+
 from __future__ import annotations
 
 import hashlib
@@ -13,8 +14,17 @@ DEFAULT_PAGE = 20
 _EMPTY = "empty"  # marks a token that an empty page gave out
 
 
-def answer_list(world: World, operation: str, request: Body, entity: str, member: str, sort: Body,
-                accept: Callable[[dict[str, Any]], bool], low: Any = None, high: Any = None) -> bytes:
+def answer_list(
+    world: World,
+    operation: str,
+    request: Body,
+    entity: str,
+    member: str,
+    sort: Body,
+    accept: Callable[[dict[str, Any]], bool],
+    low: Any = None,
+    high: Any = None,
+) -> bytes:
     odd, now, catalog = world.odd, world.clock.now(), request["Catalog"]
     world.store.settle(now)
     index = world.store.index(entity, catalog, sort["SortBy"])

@@ -1,4 +1,5 @@
 """Opportunities from files: NDJSON of the generator, and recorded bodies of the service."""
+
 from __future__ import annotations
 
 import json
@@ -11,11 +12,22 @@ from . import entities
 from .shapes import Shapes
 from .store import Body
 
-_SOURCES = {"Marketing": "Marketing Activity", "Outbound": "Marketing Activity", "Inbound": "Marketing Activity", "Event": "Marketing Activity"}
+_SOURCES = {
+    "Marketing": "Marketing Activity",
+    "Outbound": "Marketing Activity",
+    "Inbound": "Marketing Activity",
+    "Event": "Marketing Activity",
+}
 # Recorded bodies show these against the model; they are the service's, so a record is not refused for them.
 _BORNE = ("REQUIRED_FIELD_MISSING", "INVALID_ENUM_VALUE", "is no member")
 
-OWNER = {"BusinessTitle": "OpportunityOwner", "Email": "alliance.lead@partner.example", "FirstName": "Alliance", "LastName": "Lead", "Phone": None}
+OWNER = {
+    "BusinessTitle": "OpportunityOwner",
+    "Email": "alliance.lead@partner.example",
+    "FirstName": "Alliance",
+    "LastName": "Lead",
+    "Phone": None,
+}
 
 
 def api_form(line: Body) -> Body:

@@ -1,4 +1,5 @@
 """Quotas of an account and the count of what it asked: a bucket per second, a rolling 24 hours, peaks."""
+
 from __future__ import annotations
 
 from collections import Counter, deque
@@ -8,10 +9,20 @@ from typing import Any
 from .timestamps import NS
 
 DAY = 24 * 3600
-WRITES = frozenset({
-    "CreateOpportunity", "UpdateOpportunity", "AssociateOpportunity", "DisassociateOpportunity", "AssignOpportunity", "SubmitOpportunity",
-    "RejectEngagementInvitation", "AcceptEngagementInvitation", "StartEngagementFromOpportunityTask", "StartEngagementByAcceptingInvitationTask",
-})
+WRITES = frozenset(
+    {
+        "CreateOpportunity",
+        "UpdateOpportunity",
+        "AssociateOpportunity",
+        "DisassociateOpportunity",
+        "AssignOpportunity",
+        "SubmitOpportunity",
+        "RejectEngagementInvitation",
+        "AcceptEngagementInvitation",
+        "StartEngagementFromOpportunityTask",
+        "StartEngagementByAcceptingInvitationTask",
+    }
+)
 
 
 @dataclass
@@ -109,14 +120,23 @@ class Meter:
 
     def told(self) -> dict[str, Any]:
         return {
-            "calls": sum(self.calls.values()), "calls_by_operation": dict(sorted(self.calls.items())),
-            "throttles": sum(self.throttles.values()), "throttles_by_operation": dict(sorted(self.throttles.items())),
+            "calls": sum(self.calls.values()),
+            "calls_by_operation": dict(sorted(self.calls.items())),
+            "throttles": sum(self.throttles.values()),
+            "throttles_by_operation": dict(sorted(self.throttles.items())),
             "errors": dict(sorted(self.errors.items())),
-            "groups": {name: {
-                "per_second": g.per_second, "per_day": g.per_day, "admitted_in_24h": g.in_day,
-                "peak_arrived_in_a_second": g.peak_arrived, "peak_admitted_in_a_second": g.peak_admitted,
-                "throttled_by_second": g.throttled_second, "throttled_by_day": g.throttled_day,
-            } for name, g in sorted(self.groups.items())},
+            "groups": {
+                name: {
+                    "per_second": g.per_second,
+                    "per_day": g.per_day,
+                    "admitted_in_24h": g.in_day,
+                    "peak_arrived_in_a_second": g.peak_arrived,
+                    "peak_admitted_in_a_second": g.peak_admitted,
+                    "throttled_by_second": g.throttled_second,
+                    "throttled_by_day": g.throttled_day,
+                }
+                for name, g in sorted(self.groups.items())
+            },
         }
 
     def reset(self) -> None:

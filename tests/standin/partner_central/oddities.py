@@ -1,4 +1,5 @@
 """What the real service does that its model does not say, by name; each may be switched."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -8,7 +9,11 @@ ODDITIES: dict[str, tuple[bool, str]] = {
     "amount-text": (True, "ListOpportunities writes the amount 531 as 531.0, GetOpportunity as it was given"),
     "amount-forms": (True, "some amounts are empty, end in a point, have many digits, or stand behind an EstimationUrl alone"),
     "explicit-nulls": (True, "absent members are sent as null, even those that the model requires"),
-    "documented-enums": (True, "values that documents and recordings show and the model does not: Frequency None, Do Not Need Support from AWS Sales Rep"),
+    "documented-enums": (
+        True,
+        "values that documents and recordings show and the model does not: Frequency None, In Review, Closed Won, Do Not Need Support from AWS Sales Rep",
+    ),
+    "content-type": (True, "some answers say application/json instead of application/x-amz-json-1.0"),
     "self-entries": (True, "spend has a Self entry (total contract value) beside AWS's monthly one, with ExpectedContractDuration"),
     "missing-stage": (True, "an opportunity that AWS has just referred has no LifeCycle.Stage"),
     "same-instant": (True, "some changes come in groups with one LastModifiedDate"),

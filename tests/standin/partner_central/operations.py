@@ -1,4 +1,5 @@
 """The operations that are there, by name."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

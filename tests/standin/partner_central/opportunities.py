@@ -1,4 +1,5 @@
 """ListOpportunities, GetOpportunity and GetAwsOpportunitySummary."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,8 +11,13 @@ from .lists import answer_list
 from .store import Body
 from .world import World
 
-_RANGES = {"LastModifiedDate": timestamps.parse, "CreatedDate": timestamps.parse, "TargetCloseDate": str}
-_CHOICES = {"LifeCycleStage": "Stage", "LifeCycleReviewStatus": "ReviewStatus", "CustomerCompanyName": "CustomerCompanyName", "Identifier": "Identifier"}
+_RANGES: dict[str, Callable[[str], Any]] = {"LastModifiedDate": timestamps.parse, "CreatedDate": timestamps.parse, "TargetCloseDate": str}
+_CHOICES = {
+    "LifeCycleStage": "Stage",
+    "LifeCycleReviewStatus": "ReviewStatus",
+    "CustomerCompanyName": "CustomerCompanyName",
+    "Identifier": "Identifier",
+}
 
 
 def list_opportunities(world: World, request: Body) -> bytes:
@@ -25,7 +31,9 @@ def list_opportunities(world: World, request: Body) -> bytes:
             raise invalid(name, f"After{name} must not be later than Before{name}")
     choices = {key: frozenset(request[name]) for name, key in _CHOICES.items() if request.get(name)}
     low, high = ranges.pop(sort["SortBy"], (None, None))
-    return answer_list(world, "ListOpportunities", request, "opportunity", "OpportunitySummaries", sort, _accept(ranges, choices), low, high)
+    return answer_list(
+        world, "ListOpportunities", request, "opportunity", "OpportunitySummaries", sort, _accept(ranges, choices), low, high
+    )
 
 
 def _accept(ranges: dict[str, tuple[Any, Any]], choices: dict[str, frozenset[str]]) -> Callable[[dict[str, Any]], bool]:

@@ -1,4 +1,5 @@
 """The wire form of an opportunity: every member that recorded bodies have, and the summary that a List makes of it."""
+
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
@@ -9,35 +10,72 @@ from .oddities import Oddities
 from .store import Body
 
 _ADDRESS = {"City": None, "CountryCode": None, "PostalCode": None, "StateOrRegion": None}
-_LIFECYCLE = {"ClosedLostReason": None, "NextSteps": None, "ReviewComments": None, "ReviewStatus": None,
-              "ReviewStatusReason": None, "Stage": None, "TargetCloseDate": None}
+_LIFECYCLE = {
+    "ClosedLostReason": None,
+    "NextSteps": None,
+    "ReviewComments": None,
+    "ReviewStatus": None,
+    "ReviewStatusReason": None,
+    "Stage": None,
+    "TargetCloseDate": None,
+}
 _PERSON = {"BusinessTitle": None, "Email": None, "FirstName": None, "LastName": None, "Phone": None}
 _SPEND = {"Amount": None, "CurrencyCode": None, "EstimationUrl": None, "Frequency": None, "TargetCompany": None}
 
 # As recorded GetOpportunity bodies have it; a dict stands for a structure, a list of one dict for its items.
 FULL: Body = {
-    "Arn": None, "Catalog": None, "CreatedDate": None,
+    "Arn": None,
+    "Catalog": None,
+    "CreatedDate": None,
     "Customer": {
-        "Account": {"Address": {**_ADDRESS, "StreetAddress": None}, "AwsAccountId": None, "CompanyName": None, "Duns": None,
-                    "Industry": None, "OtherIndustry": None, "WebsiteUrl": None},
+        "Account": {
+            "Address": {**_ADDRESS, "StreetAddress": None},
+            "AwsAccountId": None,
+            "CompanyName": None,
+            "Duns": None,
+            "Industry": None,
+            "OtherIndustry": None,
+            "WebsiteUrl": None,
+        },
         "Contacts": [_PERSON],
     },
-    "Id": None, "LastModifiedDate": None,
+    "Id": None,
+    "LastModifiedDate": None,
     "LifeCycle": {**_LIFECYCLE, "NextStepsHistory": None},
     "Marketing": {"AwsFundingUsed": None, "CampaignName": None, "Channels": None, "Source": None, "UseCases": None},
-    "NationalSecurity": None, "OpportunityTeam": [_PERSON], "OpportunityType": None,
-    "PartnerOpportunityIdentifier": None, "PrimaryNeedsFromAws": None,
-    "Project": {"AdditionalComments": None, "ApnPrograms": None, "AwsPartition": None, "CompetitorName": None,
-                "CustomerBusinessProblem": None, "CustomerUseCase": None, "DeliveryModels": None, "ExpectedCustomerSpend": [_SPEND],
-                "OtherCompetitorNames": None, "OtherSolutionDescription": None, "RelatedOpportunityIdentifier": None,
-                "SalesActivities": None, "Title": None},
+    "NationalSecurity": None,
+    "OpportunityTeam": [_PERSON],
+    "OpportunityType": None,
+    "PartnerOpportunityIdentifier": None,
+    "PrimaryNeedsFromAws": None,
+    "Project": {
+        "AdditionalComments": None,
+        "ApnPrograms": None,
+        "AwsPartition": None,
+        "CompetitorName": None,
+        "CustomerBusinessProblem": None,
+        "CustomerUseCase": None,
+        "DeliveryModels": None,
+        "ExpectedCustomerSpend": [_SPEND],
+        "OtherCompetitorNames": None,
+        "OtherSolutionDescription": None,
+        "RelatedOpportunityIdentifier": None,
+        "SalesActivities": None,
+        "Title": None,
+    },
     "RelatedEntityIdentifiers": {"AwsMarketplaceOfferSets": None, "AwsMarketplaceOffers": None, "AwsProducts": None, "Solutions": None},
     "SoftwareRevenue": None,
 }
 _BRIEF: Body = {
-    "Arn": None, "Catalog": None, "CreatedDate": None,
+    "Arn": None,
+    "Catalog": None,
+    "CreatedDate": None,
     "Customer": {"Account": {"Address": _ADDRESS, "CompanyName": None, "Industry": None, "OtherIndustry": None, "WebsiteUrl": None}},
-    "Id": None, "LastModifiedDate": None, "LifeCycle": _LIFECYCLE, "OpportunityType": None, "PartnerOpportunityIdentifier": None,
+    "Id": None,
+    "LastModifiedDate": None,
+    "LifeCycle": _LIFECYCLE,
+    "OpportunityType": None,
+    "PartnerOpportunityIdentifier": None,
     "Project": {"DeliveryModels": None, "ExpectedCustomerSpend": [_SPEND]},
 }
 
@@ -62,7 +100,8 @@ def stripped(value: Any) -> Any:
 
 def wire(body: Body, odd: Oddities) -> Body:
     """How Get sends it."""
-    return filled(body, FULL) if odd["explicit-nulls"] else stripped(body)
+    made: Body = filled(body, FULL) if odd["explicit-nulls"] else stripped(body)
+    return made
 
 
 def _cut(value: Any, template: Any) -> Any:
@@ -76,7 +115,7 @@ def _cut(value: Any, template: Any) -> Any:
 
 def brief(body: Body, odd: Oddities) -> Body:
     """How List sends it."""
-    out = _cut(body, _BRIEF)
+    out: Body = _cut(body, _BRIEF)
     project = body.get("Project") or {}
     if project.get("ExpectedContractDuration"):
         out["Project"]["ExpectedContractDuration"] = project["ExpectedContractDuration"]

@@ -1,4 +1,5 @@
 """Opportunities of the API's own forms: what the generator draws, with the oddities of recorded bodies put in."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from . import timestamps
-from .load import api_form
+from .load import OWNER, api_form
 from .oddities import Oddities
 from .store import Body
 from .timestamps import NS
@@ -44,14 +45,27 @@ def make(world: World, number: int, created: int) -> Body:
     body["RelatedEntityIdentifiers"]["Solutions"] = _solutions(world)
     if r.random() < 0.3:
         start = timestamps.day(created)
-        body["SoftwareRevenue"] = {"DeliveryModel": r.choice(["Contract", "Pay-as-you-go", "Subscription"]), "EffectiveDate": start,
-                                   "ExpirationDate": timestamps.day(created + 365 * 86400 * NS),
-                                   "Value": {"Amount": f"{r.randrange(1000, 900_000)}.0", "CurrencyCode": "USD"}}
+        body["SoftwareRevenue"] = {
+            "DeliveryModel": r.choice(["Contract", "Pay-as-you-go", "Subscription"]),
+            "EffectiveDate": start,
+            "ExpirationDate": timestamps.day(created + 365 * 86400 * NS),
+            "Value": {"Amount": f"{r.randrange(1000, 900_000)}.0", "CurrencyCode": "USD"},
+        }
     if odd["documented-enums"] and r.random() < 0.05:
         body["PrimaryNeedsFromAws"] = ["Do Not Need Support from AWS Sales Rep"]
+    if r.random() < 0.01:
+        _fill_up(r, body, created)
     if odd["missing-stage"] and r.random() < 0.02:
         body["LifeCycle"]["Stage"] = None
     return body
+
+
+def _fill_up(r: random.Random, body: Body, created: int) -> None:
+    """As large as the model lets an opportunity be: 20 KB instead of 2."""
+    history = [{"Time": timestamps.seconds(created), "Value": GENERATOR.text(r, 30, 30)[:255]} for _ in range(50)]
+    body["LifeCycle"]["NextStepsHistory"] = history
+    body["Project"]["CustomerBusinessProblem"] = GENERATOR.text(r, 500, 500)[:2000]
+    body["OpportunityTeam"] = [{**OWNER, "Email": f"member.{n}@partner.example"} for n in range(10)]
 
 
 def spend(r: random.Random, odd: Oddities, project: Body) -> list[Body]:
@@ -60,10 +74,14 @@ def spend(r: random.Random, odd: Oddities, project: Body) -> list[Body]:
     text = str(cents // 100) if r.random() < 0.4 else f"{cents // 100}.{cents % 100:02d}"
     entries = [_entry(text, currency, "AWS")]
     if odd["amount-forms"] and r.random() < 0.05:
-        entries[0] = r.choice([
-            _entry("", currency, "AWS"), _entry(f"{cents // 100}.", currency, "AWS"), _entry("1" + "0" * 30 + ".01", currency, "AWS"),
-            {**_entry(None, currency, "AWS"), "EstimationUrl": "https://calculator.aws/#/estimate?id=" + "%040x" % r.getrandbits(160)},
-        ])
+        entries[0] = r.choice(
+            [
+                _entry("", currency, "AWS"),
+                _entry(f"{cents // 100}.", currency, "AWS"),
+                _entry("1" + "0" * 30 + ".01", currency, "AWS"),
+                {**_entry(None, currency, "AWS"), "EstimationUrl": "https://calculator.aws/#/estimate?id=" + "%040x" % r.getrandbits(160)},
+            ]
+        )
     if odd["self-entries"] and r.random() < 0.25:
         months = r.choice([12, 24, 36])
         project["ExpectedContractDuration"] = {"Term": "Months", "Value": str(months)}
@@ -96,6 +114,8 @@ def move_stage(world: World, body: Body, at: int) -> None:
         place = STAGES.index(stage) if stage in STAGES else -1
         life["Stage"] = "Closed Lost" if r.random() < 0.1 else STAGES[min(place + 1, 5)]
         life["ReviewStatus"] = r.choice(GENERATOR.REVIEW)
+        if world.odd["documented-enums"] and r.random() < 0.05:
+            life["Stage"], life["ReviewStatus"] = r.choice([("Closed Won", "Approved"), (life["Stage"], "In Review")])
     life["ClosedLostReason"] = r.choice(LOST) if life["Stage"] == "Closed Lost" else None
     if world.odd["unknown-fields"]:
         body["DealHealth"] = {"Score": r.randrange(100), "Signals": ["late", "quiet"]}
@@ -113,6 +133,8 @@ def change_revenue(world: World, body: Body, at: int) -> None:
 def next_steps(world: World, body: Body, at: int) -> None:
     life = body.setdefault("LifeCycle", {})
     if life.get("NextSteps"):
-        life["NextStepsHistory"] = ([{"Time": timestamps.millis(at), "Value": life["NextSteps"]}] + (life.get("NextStepsHistory") or []))[:50]
+        life["NextStepsHistory"] = ([{"Time": timestamps.millis(at), "Value": life["NextSteps"]}] + (life.get("NextStepsHistory") or []))[
+            :50
+        ]
     life["NextSteps"] = GENERATOR.text(world.random, 6, 14)
     touch(body, at)

@@ -1,4 +1,5 @@
 """NextToken: where in an order the last page ended, so that records that change between pages move as they do in the service."""
+
 from __future__ import annotations
 
 import base64
@@ -42,6 +43,7 @@ class Pager:
         seal, payload = raw[:12], raw[12:]
         if not payload or not hmac.compare_digest(seal, self._sealed(payload)):
             raise invalid("NextToken", "is no token of this service")
+        position: list[Any]
         named, position, issued = json.loads(payload)
         if named != _named(operation, request):
             raise invalid("NextToken", "belongs to a request with other parameters")
@@ -55,7 +57,15 @@ def _named(operation: str, request: Body) -> str:
     return hashlib.sha256(json.dumps([operation, rest], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def by_key(index: list[Place], after: list[Any] | None, descending: bool, limit: int, accept: Callable[[str], bool], low: Any = None, high: Any = None) -> tuple[list[str], list[Any] | None]:
+def by_key(
+    index: list[Place],
+    after: list[Any] | None,
+    descending: bool,
+    limit: int,
+    accept: Callable[[str], bool],
+    low: Any = None,
+    high: Any = None,
+) -> tuple[list[str], list[Any] | None]:
     """A page after a place in the order, within the closed range of keys low..high; ids and the place where it ended, if more follow."""
     first = 0 if low is None else bisect.bisect_left(index, (low, ""))
     end = len(index) if high is None else bisect.bisect_right(index, (high, "\U0010ffff"))
@@ -75,7 +85,15 @@ def by_key(index: list[Place], after: list[Any] | None, descending: bool, limit:
     return [identifier for _, identifier in taken], None
 
 
-def by_offset(index: list[Place], after: list[Any] | None, descending: bool, limit: int, accept: Callable[[str], bool], low: Any = None, high: Any = None) -> tuple[list[str], list[Any] | None]:
+def by_offset(
+    index: list[Place],
+    after: list[Any] | None,
+    descending: bool,
+    limit: int,
+    accept: Callable[[str], bool],
+    low: Any = None,
+    high: Any = None,
+) -> tuple[list[str], list[Any] | None]:
     """A page by count: what is taken out before the place makes later records slip onto the page already read."""
     everything, _ = by_key(index, None, descending, len(index) + 1, accept, low, high)
     start = after[0] if after else 0

@@ -1,4 +1,5 @@
 """The state of a server: accounts with their records, keys, clock, quotas and faults."""
+
 from __future__ import annotations
 
 import hashlib
@@ -32,18 +33,24 @@ class Service:
         self.errors: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
         self.sts_calls: Counter[str] = Counter()
-        self.known = Credentials(options.seed, options.accounts, options.external_id)
+        self.known = Credentials(options.seed, list(options.accounts), options.external_id)
         self.worlds: dict[str, World] = {}
         self.journal = Journal(options.state) if options.state else None
         pager = Pager(hashlib.sha256(f"{options.seed}/tokens".encode()).digest())
         for account in options.accounts:
             store = Store(account, entities.all_of(self.odd, account))
             self.worlds[account] = World(
-                account, store, self.clock, self.odd, pager, Meter(options.limits), random.Random(f"{options.seed}/{account}"),
+                account,
+                store,
+                self.clock,
+                self.odd,
+                pager,
+                Meter(options.limits),
+                random.Random(f"{options.seed}/{account}"),
             )
         if self.journal is None or not self.journal.replay(self):
             for account, world in self.worlds.items():
-                fill(world, options, self.shapes, first=account == options.accounts[0])
+                fill(world, options, self.shapes, first=account == next(iter(options.accounts)))
                 world.store.begin(self.clock.now(), self.journal)
             if self.journal is not None:
                 self.journal.filled()

@@ -1,4 +1,5 @@
 """Shapes of botocore's service models compiled to functions that find every fault of a value."""
+
 from __future__ import annotations
 
 import re
@@ -45,8 +46,16 @@ class Shapes:
         return known
 
     def _compile(self, shape: Shape) -> Check:
-        make = {"structure": self._structure, "list": self._list, "map": self._map, "string": _string,
-                "integer": _number, "long": _number, "boolean": _boolean, "timestamp": _timestamp}
+        make = {
+            "structure": self._structure,
+            "list": self._list,
+            "map": self._map,
+            "string": _string,
+            "integer": _number,
+            "long": _number,
+            "boolean": _boolean,
+            "timestamp": _timestamp,
+        }
         return make[shape.type_name](shape)
 
     def _structure(self, shape: Shape) -> Check:

@@ -1,4 +1,5 @@
 """Signature Version 4 as the service checks it: the signature is made again with botocore's signer and compared."""
+
 from __future__ import annotations
 
 import hashlib
@@ -30,22 +31,25 @@ class Signed:
     params: None = None
 
 
-class Verifier(SigV4Auth):
+class Verifier(SigV4Auth):  # type: ignore[misc]
     """botocore's signer over exactly the headers that the client says it signed."""
 
     def headers_to_sign(self, request: Signed) -> HTTPHeaders:
         return request.headers
 
 
-def verify(known: Credentials, service: str, region: str | None, method: str, path: str,
-           headers: dict[str, str], body: bytes, wall: int, now: int) -> Key:
+def verify(
+    known: Credentials, service: str, region: str | None, method: str, path: str, headers: dict[str, str], body: bytes, wall: int, now: int
+) -> Key:
     """The key that a request was signed with, or the error that the service gives."""
     said = headers.get("authorization")
     if not said:
         raise errors.missing_signature()
     found = _AUTHORIZATION.fullmatch(said.strip())
     if not found:
-        raise errors.incomplete_signature(f"Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters. Authorization={said[:60]}")
+        raise errors.incomplete_signature(
+            f"Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters. Authorization={said[:60]}"
+        )
     scope, signed_names, signature = found.groups()
     parts = scope.split("/")
     if len(parts) != 5 or parts[4] != "aws4_request":
@@ -79,9 +83,7 @@ def _signature(key: Key, region: str, service: str, method: str, path: str, sign
         headers[name] = value
     request = Signed(method, "http://" + signed["host"] + path, headers, body, {"timestamp": stamp})
     signer = Verifier(SigningKey(key.access_key, key.secret, key.token), service, region)
-    return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-
-
+    return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
 def _check_date(stamp: str, day: str, wall: int) -> None:

@@ -1,4 +1,5 @@
 """What one account holds: the versions of every entity, what Get and List see of them, and when."""
+
 from __future__ import annotations
 
 import bisect
@@ -30,7 +31,17 @@ class Version:
 
     __slots__ = ("entity", "catalog", "id", "number", "body", "keys", "since", "until", "listed_since", "got", "shown", "_summary")
 
-    def __init__(self, entity: Entity, catalog: str, identifier: str, number: int, body: bytes | None, keys: dict[str, Any], since: int, listed_since: int):
+    def __init__(
+        self,
+        entity: Entity,
+        catalog: str,
+        identifier: str,
+        number: int,
+        body: bytes | None,
+        keys: dict[str, Any],
+        since: int,
+        listed_since: int,
+    ):
         self.entity, self.catalog, self.id, self.number = entity, catalog, identifier, number
         self.body, self.keys, self.since, self.listed_since = body, keys, since, listed_since
         self.until: int | None = None
@@ -38,7 +49,8 @@ class Version:
         self._summary: bytes | None = None
 
     def load(self) -> Body:
-        return json.loads(self.body or b"null")
+        body: Body = json.loads(self.body or b"null")
+        return body
 
     def summary(self) -> bytes:
         if self._summary is None:
@@ -50,6 +62,8 @@ class Journal(Protocol):
     """Where changes are kept over a restart."""
 
     def write(self, store: "Store", version: Version) -> None: ...
+
+    def token(self, account: str, token: str, made: tuple[str, str]) -> None: ...
 
 
 class Store:
@@ -64,6 +78,7 @@ class Store:
         self._listed: dict[str, dict[tuple[str, str], Version]] = {e: {} for e in self.entities}
         self._last: dict[tuple[str, str, str], Version] = {}
         self._indexes: dict[tuple[str, str, str], list[Place]] = {}
+        self._shown: dict[tuple[str, str, str], int] = {}  # the newest version that the lists have known
         self._pending: list[tuple[int, int, Version]] = []
 
     def put(self, entity: str, catalog: str, identifier: str, body: Body, at: int, lag: int = 0, number: int | None = None) -> Version:
@@ -73,7 +88,9 @@ class Store:
     def remove(self, entity: str, catalog: str, identifier: str, at: int, lag: int = 0) -> Version:
         return self._add(self.entities[entity], catalog, identifier, None, None, {}, at, lag)
 
-    def _add(self, kind: Entity, catalog: str, identifier: str, number: int | None, body: bytes | None, keys: dict[str, Any], at: int, lag: int) -> Version:
+    def _add(
+        self, kind: Entity, catalog: str, identifier: str, number: int | None, body: bytes | None, keys: dict[str, Any], at: int, lag: int
+    ) -> Version:
         last = self._last.get((kind.name, catalog, identifier))
         version = Version(kind, catalog, identifier, number or (last.number + 1 if last else 1), body, keys, at, at + lag)
         self.take(version)
@@ -107,8 +124,9 @@ class Store:
             version = heapq.heappop(self._pending)[2]
             name, key = version.entity.name, (version.catalog, version.id)
             old = self._listed[name].get(key)
-            if old is not None and old.number > version.number:
-                continue  # a later version was faster into the list
+            if self._shown.get((name, *key), 0) > version.number:
+                continue  # a later version, or the end of the record, was faster into the list
+            self._shown[(name, *key)] = version.number
             for (entity, catalog, sort), index in self._indexes.items():
                 if entity == name and catalog == version.catalog:
                     if old is not None:

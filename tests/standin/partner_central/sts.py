@@ -1,4 +1,5 @@
 """sts:GetCallerIdentity and sts:AssumeRole: the query protocol, with answers in XML."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from .timestamps import NS
 SPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 # The names that the query protocol has for errors which JSON services name otherwise.
 _NAMES = {
-    "ExpiredTokenException": ("ExpiredToken", 403), "UnrecognizedClientException": ("InvalidClientTokenId", 403),
-    "InvalidSignatureException": ("SignatureDoesNotMatch", 403), "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
-    "IncompleteSignatureException": ("IncompleteSignature", 400), "ThrottlingException": ("Throttling", 400),
+    "ExpiredTokenException": ("ExpiredToken", 403),
+    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
+    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
+    "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
+    "IncompleteSignatureException": ("IncompleteSignature", 400),
+    "ThrottlingException": ("Throttling", 400),
 }
 
 
@@ -54,7 +58,9 @@ class Sts:
         role = self._known.roles.get(given["RoleArn"])
         trusted = role is not None and key.account in (VENDOR, role.account)
         if role is None or not trusted or given.get("ExternalId") != role.external_id:
-            raise ServiceError("AccessDenied", f"User: {key.arn} is not authorized to perform: sts:AssumeRole on resource: {given['RoleArn']}", 403)
+            raise ServiceError(
+                "AccessDenied", f"User: {key.arn} is not authorized to perform: sts:AssumeRole on resource: {given['RoleArn']}", 403
+            )
         expires = now // NS * NS + int(given.get("DurationSeconds") or 3600) * NS
         session = self._known.assume(role, given["RoleSessionName"], expires)
         self._issued(role.arn, given["RoleSessionName"], expires)

@@ -1,4 +1,5 @@
 """The truth and the history of records as NDJSON, for the oracles of tests."""
+
 from __future__ import annotations
 
 import hashlib
@@ -15,8 +16,11 @@ def truth(worlds: list[World], asked: Mapping[str, Any]) -> list[bytes]:
     """Every record that Get would answer with now; `entity`, `catalog` choose, `body=0` leaves the bodies out."""
     return [
         _line(world, version, asked, {})
-        for world in worlds for entity in world.store.entities if asked.get("entity") in (None, entity)
-        for version in world.store.all(entity) if asked.get("catalog") in (None, version.catalog)
+        for world in worlds
+        for entity in world.store.entities
+        if asked.get("entity") in (None, entity)
+        for version in world.store.all(entity)
+        if asked.get("catalog") in (None, version.catalog)
     ]
 
 
@@ -26,18 +30,34 @@ def history(worlds: list[World], asked: Mapping[str, Any]) -> list[bytes]:
     `body=1` adds the bodies."""
     asked = {"body": "0", **asked}
     return [
-        _line(world, version, asked, {
-            "Deleted": version.body is None, "VisibleFrom": timestamps.nanos(version.since), "ListedFrom": timestamps.nanos(version.listed_since),
-            "VisibleUntil": None if version.until is None else timestamps.nanos(version.until), "Got": version.got, "Listed": version.shown,
-        })
-        for world in worlds for version in world.store.history
+        _line(
+            world,
+            version,
+            asked,
+            {
+                "Deleted": version.body is None,
+                "VisibleFrom": timestamps.nanos(version.since),
+                "ListedFrom": timestamps.nanos(version.listed_since),
+                "VisibleUntil": None if version.until is None else timestamps.nanos(version.until),
+                "Got": version.got,
+                "Listed": version.shown,
+            },
+        )
+        for world in worlds
+        for version in world.store.history
         if asked.get("entity") in (None, version.entity.name) and asked.get("catalog") in (None, version.catalog)
     ]
 
 
 def _line(world: World, version: Version, asked: Mapping[str, Any], further: dict[str, Any]) -> bytes:
     body = version.load()
-    told: dict[str, Any] = {"Account": world.account, "Entity": version.entity.name, "Catalog": version.catalog, "Id": version.id, "Version": version.number}
+    told: dict[str, Any] = {
+        "Account": world.account,
+        "Entity": version.entity.name,
+        "Catalog": version.catalog,
+        "Id": version.id,
+        "Version": version.number,
+    }
     if body is not None:
         told["LastModifiedDate"] = body.get("LastModifiedDate") or body.get("ModifiedAt")
         told["Sha256"] = hashlib.sha256(version.body or b"").hexdigest()

@@ -1,4 +1,5 @@
 """Instants as the service writes them: ISO 8601 text in UTC, held here as integer nanoseconds since 1970."""
+
 from __future__ import annotations
 
 import re

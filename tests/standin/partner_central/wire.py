@@ -1,4 +1,5 @@
 """HTTP/1.1 by hand over asyncio: keep-alive, and answers that may come late, cut short or not at all."""
+
 from __future__ import annotations
 
 import asyncio
@@ -113,8 +114,8 @@ class Connection(asyncio.Protocol):
             if headers.get("expect", "").lower() == "100-continue" and len(self._buffer) == end + 4 and self._transport:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return None
-        body = bytes(self._buffer[end + 4:end + 4 + size])
-        del self._buffer[:end + 4 + size]
+        body = bytes(self._buffer[end + 4 : end + 4 + size])
+        del self._buffer[: end + 4 + size]
         return Request(words[0], words[1], headers, body)
 
     def _write(self, response: Response, close: bool) -> None:
@@ -126,13 +127,16 @@ class Connection(asyncio.Protocol):
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
             return
-        head = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
-                f"Content-Type: {response.content_type}", f"Content-Length: {len(response.body)}",
-                f"Date: {formatdate(usegmt=True)}"]
+        head = [
+            f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
+            f"Content-Type: {response.content_type}",
+            f"Content-Length: {len(response.body)}",
+            f"Date: {formatdate(usegmt=True)}",
+        ]
         head += [f"{name}: {value}" for name, value in response.headers.items()]
         if close:
             head.append("Connection: close")
-        body = response.body[:len(response.body) // 2] if response.truncate else response.body
+        body = response.body[: len(response.body) // 2] if response.truncate else response.body
         self._transport.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body)
         if close or response.truncate:
             self._transport.close()

@@ -1,4 +1,5 @@
 """One account as the service sees it: its records, its clock, its quota, its oddities."""
+
 from __future__ import annotations
 
 import random

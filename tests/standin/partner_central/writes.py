@@ -1,4 +1,5 @@
 """CreateOpportunity and UpdateOpportunity, so far as a client needs them to see its own writes come back."""
+
 from __future__ import annotations
 
 from . import aws_side, opportunity_make, timestamps
@@ -22,19 +23,31 @@ def create_opportunity(world: World, request: Body) -> bytes:
         if (body.get("Customer") or {}).get("Account") is None:
             raise business("Customer.Account", "is required", "REQUIRED_FIELD_MISSING")
         body.update(
-            Id=identifier, Catalog=request["Catalog"], Arn=f"arn:aws:partnercentral:us-east-1:{world.account}:catalog/{request['Catalog']}/opportunity/{identifier}",
-            CreatedDate=timestamps.seconds(now), LastModifiedDate=timestamps.millis(now), LifeCycle=life,
+            Id=identifier,
+            Catalog=request["Catalog"],
+            Arn=f"arn:aws:partnercentral:us-east-1:{world.account}:catalog/{request['Catalog']}/opportunity/{identifier}",
+            CreatedDate=timestamps.seconds(now),
+            LastModifiedDate=timestamps.millis(now),
+            LifeCycle=life,
             RelatedEntityIdentifiers={"AwsMarketplaceOfferSets": [], "AwsMarketplaceOffers": [], "AwsProducts": [], "Solutions": []},
         )
         body.setdefault("OpportunityTeam", [dict(OWNER)])
         world.put("opportunity", body, now)
         world.put("aws_opportunity_summary", aws_side.first(world, body, request.get("Origin")), now, lag=False)
         world.tokens[token] = made = (request["Catalog"], identifier)
+        if world.store.journal is not None:
+            world.store.journal.token(world.account, token, made)
     version = world.store.get("opportunity", *made)
     if version is None:
         raise conflict("The opportunity of this ClientToken is gone.")
     body = version.load()
-    return dumps({"Id": body["Id"], "PartnerOpportunityIdentifier": body.get("PartnerOpportunityIdentifier"), "LastModifiedDate": body["LastModifiedDate"]})
+    return dumps(
+        {
+            "Id": body["Id"],
+            "PartnerOpportunityIdentifier": body.get("PartnerOpportunityIdentifier"),
+            "LastModifiedDate": body["LastModifiedDate"],
+        }
+    )
 
 
 def update_opportunity(world: World, request: Body) -> bytes:
