@@ -1,12 +1,17 @@
 """The parts of the stand-in of Partner Central that its answers rest on, each against a naive telling of the same thing."""
 
 import random
+import re
 
 import pytest
 
-from partner import SHAPES  # first: it makes the package importable
-from partner_central import paging, timestamps
+from partner import PACKAGE, SHAPES  # first: it makes the package importable
+from partner_central import faults, paging, timestamps
+from partner_central.changes import KINDS
+from partner_central.control import Control
 from partner_central.meter import Limits, Meter
+from partner_central.oddities import ODDITIES
+from partner_central.operations import OPERATIONS
 from partner_central.opportunity_body import list_amount
 from partner_central.store import Entity, Store
 from partner_central.timestamps import NS
@@ -112,3 +117,12 @@ def test_a_union_has_one_member_and_nulls_stand_for_absence():
     assert SHAPES.faults_of_output("GetEngagementInvitation", one) == []
     one["Payload"]["LeadInvitation"] = None
     assert [f.field for f in SHAPES.faults_of_output("GetEngagementInvitation", one)] == ["Payload"]
+
+
+def test_the_readme_names_what_there_is():
+    readme = (PACKAGE / "partner_central" / "README.md").read_text()
+    flags = set(re.findall(r"--[a-z][a-z-]+", (PACKAGE / "partner_central" / "options.py").read_text()))
+    named = flags | set(ODDITIES) | set(OPERATIONS) | set(KINDS) | set(faults.KINDS) | {way for _, way in Control(None)._ways} - {"health"}
+    assert len(named) > 60 and not {name for name in named if name not in readme}
+    on, off = readme.split("## Oddities")[1].split("`--help`")[0].split("Off: ")
+    assert all((name in on) == default and (name in off) != default for name, (default, _) in ODDITIES.items())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import timestamps
 from .meter import Limits
-from .oddities import ODDITIES
+from .oddities import ODDITIES, Oddities
 
 
 @dataclass
@@ -81,6 +81,7 @@ def parse(argv: list[str] | None = None) -> Options:
     add("--frozen", action="store_true", help="the service's time moves by POST /_standin/advance alone")
     add("--now", help="the service's time at the start, ISO 8601 (default: the machine's)")
     a = ap.parse_args(argv)
+    Oddities(a.oddity)  # refuses a wrong name before anything is made
     limits = Limits(a.reads_per_second, a.reads_per_day, a.writes_per_second, a.writes_per_day, not a.quota_per_operation)
     return Options(
         state=a.state,
