@@ -114,6 +114,8 @@ def everything(s, client):
             client.get_engagement_invitation(Catalog="AWS", Identifier=i["Id"])
     for e in scan(client.list_engagements, "EngagementSummaryList", Catalog="AWS"):
         client.get_engagement(Catalog="AWS", Identifier=e["Id"])
+    for tasks in ("engagement_by_accepting_invitation", "engagement_from_opportunity", "opportunity_from_engagement"):
+        scan(getattr(client, f"list_{tasks}_tasks"), "TaskSummaries", Catalog="AWS", MaxResults=3)
     scan(client.list_solutions, "SolutionSummaries", Catalog="AWS")
     scan(client.list_engagement_resource_associations, "EngagementResourceAssociationSummaries", Catalog="AWS")
 

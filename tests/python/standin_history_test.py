@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lake import wait_until
-from partner import ASCENDING, FIXTURES, Standin, instant, opportunities, started
+from partner import ASCENDING, FIXTURES, Standin, instant, opportunities, scan, started
 
 # --- change over time
 
@@ -61,6 +61,21 @@ def test_each_kind_of_change_shows_where_it_should():
         assert engagement["Contexts"][0]["Type"] == "Lead" and opportunity_of(lead) == []
         worked = once("qualify")
         assert client.get_engagement(Catalog="AWS", Identifier=worked)["Contexts"][0]["Payload"]["Lead"]["QualificationStatus"]
+        converted = once("convert")  # a lead of those that are left
+        tie = client.list_engagement_resource_associations(Catalog="AWS", ResourceIdentifier=converted)[
+            "EngagementResourceAssociationSummaries"
+        ]
+        assert client.get_opportunity(Catalog="AWS", Identifier=converted)["Project"]["Title"] == "Converted from Lead" and len(tie) == 1
+
+        def made_by(operation, **request):
+            tasks = scan(getattr(client, operation), "TaskSummaries", Catalog="AWS", TaskStatus=["COMPLETE"], **request)
+            return [task["OpportunityId"] for task in tasks]
+
+        assert made_by("list_engagement_by_accepting_invitation_tasks", EngagementInvitationIdentifier=[before]) == opportunity_of(before)
+        assert made_by("list_engagement_from_opportunity_tasks", OpportunityIdentifier=opportunity_of(after)) == opportunity_of(after)
+        assert made_by(
+            "list_opportunity_from_engagement_tasks", EngagementIdentifier=[tie[0]["EngagementId"]], ContextIdentifier=["1"]
+        ) == [converted]
         forgotten = once("invite")
         s.advance(15 * 86400)
         assert invitation(forgotten)["Status"] == "EXPIRED"

@@ -186,7 +186,7 @@ def test_requests_are_held_to_the_model(server):
         http = answer["ResponseMetadata"]
         assert http["HTTPStatusCode"] == 400 and http["HTTPHeaders"]["x-amzn-errortype"] == "ValidationException" and http["RequestId"]
     assert code(loose.get_opportunity, Catalog="AWS", Identifier="O404") == "ResourceNotFoundException"
-    assert code(loose.list_engagement_from_opportunity_tasks, Catalog="AWS") == "UnknownOperationException"
+    assert code(loose.list_resource_snapshot_jobs, Catalog="AWS") == "UnknownOperationException"
 
 
 @pytest.mark.parametrize(

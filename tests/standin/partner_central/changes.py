@@ -83,6 +83,13 @@ def _qualify(world: World, at: int) -> list[str]:
     return [chosen] if chosen and cosell_make.qualify(world, chosen, at) else []
 
 
+def _convert(world: World, at: int) -> list[str]:
+    tied = {v.keys["EngagementIdentifier"] for v in world.store.values("resource_association")}
+    leads = [v.id for v in world.store.values("engagement") if v.catalog == "AWS" and "Lead" in v.keys["ContextTypes"] and v.id not in tied]
+    made = cosell_make.convert(world, world.random.choice(leads), at) if leads else None
+    return [made] if made else []
+
+
 def _solution(world: World, at: int) -> list[str]:
     """A new solution, one with another status, or one gone; there is no date that tells."""
     solutions = world.store.values("solution")
@@ -117,6 +124,7 @@ KINDS: dict[str, tuple[int, Callable[[World, int], list[str]]]] = {
     "accept": (3, lambda world, at: _answer(world, at, "ACCEPTED")),
     "reject": (1, lambda world, at: _answer(world, at, "REJECTED")),
     "qualify": (2, _qualify),
+    "convert": (1, _convert),
     "solution": (2, _solution),
 }
 

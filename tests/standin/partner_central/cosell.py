@@ -18,7 +18,7 @@ def _bare(identifier: str) -> str:
     return identifier.rsplit("/", 1)[-1] if identifier.startswith("arn:") else identifier
 
 
-def _one_of(request: Body, names: dict[str, str]) -> Callable[[dict[str, Any]], bool]:
+def one_of(request: Body, names: dict[str, str]) -> Callable[[dict[str, Any]], bool]:
     """request member -> key: a record passes if its key is among the values of each member given."""
     wanted = []
     for name, key in names.items():
@@ -29,7 +29,7 @@ def _one_of(request: Body, names: dict[str, str]) -> Callable[[dict[str, Any]], 
 
 
 def list_engagements(world: World, request: Body) -> bytes:
-    basic = _one_of(request, {"CreatedBy": "CreatedBy", "EngagementIdentifier": "EngagementIdentifier"})
+    basic = one_of(request, {"CreatedBy": "CreatedBy", "EngagementIdentifier": "EngagementIdentifier"})
     barred, types = frozenset(request.get("ExcludeCreatedBy") or ()), frozenset(request.get("ContextTypes") or ())
     without = frozenset(request.get("ExcludeContextTypes") or ())
 
@@ -57,7 +57,7 @@ def list_engagement_members(world: World, request: Body) -> bytes:
 
 
 def list_engagement_invitations(world: World, request: Body) -> bytes:
-    accept = _one_of(
+    accept = one_of(
         request,
         {
             "ParticipantType": "ParticipantType",
@@ -76,7 +76,7 @@ def get_engagement_invitation(world: World, request: Body) -> bytes:
 
 
 def list_engagement_resource_associations(world: World, request: Body) -> bytes:
-    accept = _one_of(request, {name: name for name in ("EngagementIdentifier", "ResourceType", "ResourceIdentifier", "CreatedBy")})
+    accept = one_of(request, {name: name for name in ("EngagementIdentifier", "ResourceType", "ResourceIdentifier", "CreatedBy")})
     sort = {"SortBy": "Id", "SortOrder": "ASCENDING"}
     return answer_list(
         world, "ListEngagementResourceAssociations", request, "resource_association", "EngagementResourceAssociationSummaries", sort, accept
@@ -84,7 +84,7 @@ def list_engagement_resource_associations(world: World, request: Body) -> bytes:
 
 
 def list_solutions(world: World, request: Body) -> bytes:
-    accept = _one_of({**request, "AwsMarketplaceSolutionArn": None}, {n: n for n in ("Status", "Identifier", "Category")})
+    accept = one_of({**request, "AwsMarketplaceSolutionArn": None}, {n: n for n in ("Status", "Identifier", "Category")})
     arns = frozenset(request.get("AwsMarketplaceSolutionArn") or ())
     sort = request.get("Sort") or {"SortBy": "Identifier", "SortOrder": "ASCENDING"}
     return answer_list(

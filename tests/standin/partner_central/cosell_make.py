@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from . import aws_side, opportunity_make, timestamps
+from . import aws_side, cosell_tasks, opportunity_make, timestamps
 from .store import Body
 from .timestamps import NS
 from .world import World
 
 LIFETIME = 15 * 86400 * NS
-_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 PARTNER = "222222222222"
-
-
-def _name(world: World, prefix: str, length: int) -> str:
-    return prefix + "".join(world.random.choices(_LETTERS, k=length))
 
 
 def _arn(kind: str, identifier: str) -> str:
@@ -35,7 +30,7 @@ def invite(world: World, at: int, kind: str = "OpportunityInvitation", sent_for:
     """A pending invitation; with `sent_for` the partner itself invites AWS to an opportunity that is there already."""
     r = world.random
     identifier, title = (
-        _name(world, "engi-", 13),
+        world.name("engi-", 13),
         f"{r.choice(opportunity_make.GENERATOR.CO_A)} initiative {r.randrange(10_000)}: a long project title"[:40],
     )
     other, me = {"AwsAccountId": "aws", "Alias": None}, {"AwsAccountId": world.account, "Alias": "Test Account"}
@@ -43,7 +38,7 @@ def invite(world: World, at: int, kind: str = "OpportunityInvitation", sent_for:
         "Arn": _arn("engagement-invitation", identifier),
         "Catalog": "AWS",
         "EngagementDescription": None,
-        "EngagementId": _name(world, "eng-", 14),
+        "EngagementId": world.name("eng-", 14),
         "EngagementTitle": title,
         "ExistingMembers": None,
         "ExpirationDate": timestamps.nanos(at + LIFETIME),
@@ -100,6 +95,8 @@ def invite(world: World, at: int, kind: str = "OpportunityInvitation", sent_for:
             body["EngagementId"] = None
     if sent_for:
         _engage(world, body, at, sent_for)
+        ids = {"EngagementId": str(body["EngagementId"]), "EngagementInvitationId": identifier, "OpportunityId": sent_for}
+        cosell_tasks.done(world, cosell_tasks.FROM_OPPORTUNITY, at, **ids)
     world.put("engagement_invitation", body, at, lag=False)
     return identifier
 
@@ -114,11 +111,13 @@ def answer(world: World, identifier: str, at: int, status: str) -> bool:
     if status == "REJECTED":
         body["RejectionReason"] = "Customer problem unclear"
     if status == "ACCEPTED" and body["SenderAwsAccountId"] != world.account:
-        body["EngagementId"] = body.get("EngagementId") or _name(world, "eng-", 14)
+        body["EngagementId"] = body.get("EngagementId") or world.name("eng-", 14)
         if body["PayloadType"] == "LeadInvitation":
             _lead(world, body, at)
         else:
-            _engage(world, body, at, _opportunity_of(world, body, at))
+            opportunity = _opportunity_of(world, body, at)
+            _engage(world, body, at, opportunity)
+            cosell_tasks.done(world, cosell_tasks.ACCEPT, at, EngagementInvitationId=identifier, OpportunityId=opportunity)
     world.put("engagement_invitation", body, at, lag=False)
     return True
 
@@ -153,7 +152,10 @@ def _engage(world: World, invitation: Body, at: int, opportunity: str) -> None:
         },
     }
     _engagement(world, invitation, at, context)
-    engagement = invitation["EngagementId"]
+    _tie(world, invitation["EngagementId"], opportunity, at)
+
+
+def _tie(world: World, engagement: str, opportunity: str, at: int) -> None:
     association: Body = {
         "Catalog": "AWS",
         "EngagementId": engagement,
@@ -225,6 +227,23 @@ def qualify(world: World, engagement: str, at: int) -> bool:
         body["ModifiedAt"], body["ModifiedBy"] = timestamps.nanos(at), world.account
         world.put("engagement", body, at, lag=False)
     return bool(leads)
+
+
+def convert(world: World, engagement: str, at: int) -> str | None:
+    """A lead becomes an opportunity in the same engagement; once."""
+    found = world.store.get("engagement", "AWS", engagement)
+    tied = any(v.keys["EngagementIdentifier"] == engagement for v in world.store.values("resource_association"))
+    if found is None or tied or "Lead" not in found.keys["ContextTypes"]:
+        return None
+    customer = found.load()["Contexts"][0]["Payload"]["Lead"]["Customer"]
+    body = opportunity_make.make(world, world.next_number(), at)
+    body["Customer"]["Account"].update(CompanyName=customer["CompanyName"], WebsiteUrl=customer.get("WebsiteUrl"))
+    body["Project"]["Title"] = "Converted from Lead"
+    world.put("opportunity", body, at)
+    world.put("aws_opportunity_summary", aws_side.first(world, body, "Partner Referral"), at, lag=False)
+    _tie(world, engagement, body["Id"], at)
+    cosell_tasks.done(world, cosell_tasks.FROM_ENGAGEMENT, at, EngagementId=engagement, ContextId="1", OpportunityId=body["Id"])
+    return str(body["Id"])
 
 
 def past(world: World, at: int, now: int) -> None:

@@ -9,6 +9,8 @@ from .oddities import Oddities
 from .store import Body, Entity
 from .timestamps import parse
 
+TASKS = ("engagement_by_accepting_invitation_task", "engagement_from_opportunity_task", "opportunity_from_engagement_task")
+
 
 def all_of(odd: Oddities, account: str) -> list[Entity]:
     return [
@@ -22,6 +24,7 @@ def all_of(odd: Oddities, account: str) -> list[Entity]:
             lambda body: cosell_body.invitation_brief(body, account),
         ),
         Entity("resource_association", _association_keys, _same),
+        *(Entity(name, _task_keys, _same) for name in TASKS),
     ]
 
 
@@ -50,14 +53,22 @@ def _association_keys(body: Body) -> dict[str, Any]:
     }
 
 
+def _task_keys(body: Body) -> dict[str, Any]:
+    """Whatever ids it has; those that it lacks match no filter."""
+    ids = ("TaskId", "TaskStatus", "OpportunityId", "EngagementId", "EngagementInvitationId", "ContextId")
+    return {"StartTime": parse(body["StartTime"]), **{name: body.get(name) for name in ids}}
+
+
 def identifier(entity: str, body: Body) -> str:
     if entity == "aws_opportunity_summary":
         return str(body["RelatedOpportunityId"])
+    if "TaskId" in body:
+        return str(body["TaskId"])
     if entity == "resource_association":
         return f"{body['EngagementId']}/{body['ResourceId']}"
     return str(body["Id"])
 
 
 def catalog(body: Body) -> str:
-    """An engagement's body names its catalog in the ARN alone."""
-    return str(body.get("Catalog") or (body.get("Arn") or "catalog/AWS/").split("catalog/", 1)[1].split("/", 1)[0])
+    """The bodies of engagements and tasks name their catalog in the ARN alone."""
+    return str(body.get("Catalog") or (body.get("Arn") or body.get("TaskArn") or "catalog/AWS/").split("catalog/", 1)[1].split("/", 1)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import cosell, opportunities, writes
+from . import cosell, cosell_tasks, opportunities, writes
 from .store import Body
 from .world import World
 
@@ -21,4 +21,5 @@ OPERATIONS: dict[str, Callable[[World, Body], bytes]] = {
     "ListEngagementInvitations": cosell.list_engagement_invitations,
     "GetEngagementInvitation": cosell.get_engagement_invitation,
     "ListEngagementResourceAssociations": cosell.list_engagement_resource_associations,
+    **{operation: cosell_tasks.lister(entity) for entity, (operation, _) in cosell_tasks.TASKS.items()},
 }

@@ -40,6 +40,10 @@ class World:
         self.last_number += 1
         return self.last_number
 
+    def name(self, prefix: str, length: int) -> str:
+        """An id of the kind that engagements, invitations and tasks have."""
+        return prefix + "".join(self.random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=length))
+
     def pick(self, entity: str, key: str) -> str | None:
         """The id of any record, by the drawn number."""
         index = self.store.index(entity, "AWS", key)
