@@ -1,10 +1,15 @@
 """Who may ask the stand-in of Partner Central, how often, and what goes wrong on purpose: keys, sessions, signatures,
 quotas, faults, through boto3. No test sleeps: time goes on by the control endpoint."""
 
+import json
+import re
+import socket
+
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from partner import Standin, code, refused
+from measure import signed
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +180,49 @@ def failing(call, **request):
     except ClientError as error:
         assert error.response["Error"]["Code"] == "InternalServerException" and error.response["ResponseMetadata"]["HTTPStatusCode"] == 500
         return True
+
+
+# --- the wire
+
+
+def test_requests_may_come_in_pieces_in_a_row_and_with_expectations(server):
+    host, port = server.address.removeprefix("http://").split(":")
+    one = signed(server.address, server.told["accounts"][0], "GetOpportunity", {"Catalog": "AWS", "Identifier": "O10000001"})
+    two = signed(server.address, server.told["accounts"][0], "ListSolutions", {"Catalog": "AWS"})
+    with socket.create_connection((host, int(port))) as s:
+        both = one + two + one
+        for i in range(0, len(both), 97):
+            s.sendall(both[i : i + 97])
+        answers = [read(s) for _ in range(3)]
+        assert answers[0] == answers[2] and answers[0][1]["Id"] == "O10000001" and answers[1][1]["SolutionSummaries"]
+        # A slow answer holds up the next on its connection, and no other.
+        server.control("POST", "faults", {"rules": [{"kind": "slow", "seconds": 0.3, "operation": "GetOpportunity", "limit": 1}]})
+        s.sendall(one + two)
+        assert server.control("GET", "health") == {"ok": True}
+        assert [read(s)[1].keys() for _ in range(2)] == [answers[0][1].keys(), answers[1][1].keys()]
+        head, body = one.split(b"\r\n\r\n")
+        s.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+        assert s.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        s.sendall(body)
+        assert read(s)[0] == 200
+    for wrong in (
+        b"nonsense\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+    ):
+        with socket.create_connection((host, int(port))) as s:
+            s.sendall(wrong)
+            got = s.makefile("rb").read()  # to the end: the connection is closed
+            assert got.startswith(b"HTTP/1.1 400 ")
+
+
+def read(s):
+    """One answer of a socket: its status and its JSON."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += s.recv(1)
+    size = int(re.search(rb"Content-Length: (\d+)", got)[1])
+    body = b""
+    while len(body) < size:
+        body += s.recv(size - len(body))
+    return int(got.split()[1]), json.loads(body)

@@ -3,12 +3,14 @@ determinism, restarts, writes."""
 
 import collections
 import json
+import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import ClientError
 
 from lake import wait_until
-from partner import ASCENDING, FIXTURES, Standin, instant, opportunities, scan, started
+from partner import ASCENDING, FIXTURES, PACKAGE, Standin, instant, opportunities, scan, started
 
 # --- change over time
 
@@ -134,6 +136,10 @@ def test_the_state_directory_outlives_a_kill(tmp_path):
         client = s.selling(session)
         assert client.list_opportunities(Catalog="AWS", Sort=ASCENDING, NextToken=token)["OpportunitySummaries"]
         made = s.advance(60, 20, kinds={"create": 1})["changes"]
+        other = subprocess.run(
+            [sys.executable, "-m", "partner_central", "--state", tmp_path, "--seed", "8"], capture_output=True, text=True, cwd=PACKAGE
+        )
+        assert other.returncode == 1 and "another seed" in other.stderr
         assert not {i for c in made for i in c["ids"]} & {row["Id"] for row in truth}
 
 

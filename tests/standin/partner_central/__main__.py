@@ -14,8 +14,7 @@ from .options import Options, parse
 from .service import Service
 
 
-async def serve(options: Options) -> None:
-    service = Service(options)
+async def serve(options: Options, service: Service) -> None:
     server = await wire.listen(App(service), options.host, options.port)
     host, port = server.sockets[0].getsockname()[:2]
     vendor = service.known.user(VENDOR)
@@ -59,9 +58,10 @@ async def _change(service: Service, seconds: float) -> None:
 def main() -> None:
     try:
         options = parse()
+        service = Service(options)
     except ValueError as fault:
-        sys.exit(str(fault))
-    asyncio.run(serve(options))
+        sys.exit(f"partner_central: {fault}")
+    asyncio.run(serve(options, service))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ class Journal:
             if not self._bulk:
                 self._file.flush()
 
-    def filled(self) -> None:
+    def filled(self, service: "Service") -> None:
         """The end of the first filling: from now on each line is on its own."""
+        self._line({"kind": "made", **_made(service)})
         self._bulk = False
         self._line({"kind": "ready"})
         self._file.flush()
@@ -72,6 +73,8 @@ class Journal:
             return False
         self._file.truncate(whole)
         self._bulk, self._replaying = False, True
+        if _made(service) not in [{k: v for k, v in line.items() if k != "kind"} for line in kept if line["kind"] == "made"]:
+            raise ValueError(f"{self._path} was made with another seed or other accounts")
         for line in kept:
             kind = line["kind"]
             if kind == "session":
@@ -88,3 +91,8 @@ class Journal:
         self._replaying = False
         service.clock.reach(newest)
         return True
+
+
+def _made(service: "Service") -> dict[str, Any]:
+    """What keys and sessions follow from, so it must be the same at each start."""
+    return {"seed": service.options.seed, "accounts": list(service.options.accounts), "external_id": service.options.external_id}

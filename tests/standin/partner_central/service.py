@@ -53,7 +53,7 @@ class Service:
                 fill(world, options, self.shapes, first=account == next(iter(options.accounts)))
                 world.store.begin(self.clock.now(), self.journal)
             if self.journal is not None:
-                self.journal.filled()
+                self.journal.filled(self)
         for world in self.worlds.values():
             world.store.journal = self.journal
             world.begin(f"{options.seed}/{world.account}/{len(world.store.history)}")
