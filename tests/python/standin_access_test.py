@@ -1,6 +1,7 @@
 """Who may ask the stand-in of Partner Central, how often, and what goes wrong on purpose: keys, sessions, signatures,
 quotas, faults, through boto3. No test sleeps: time goes on by the control endpoint."""
 
+import http.client
 import json
 import re
 import socket
@@ -214,6 +215,21 @@ def test_requests_may_come_in_pieces_in_a_row_and_with_expectations(server):
             s.sendall(wrong)
             got = s.makefile("rb").read()  # to the end: the connection is closed
             assert got.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_long_truth_holds_up_nobody_however_slowly_it_is_read():
+    with Standin("--frozen", generate=3000, reads_per_second=0) as s:
+        client, slow = s.selling(), http.client.HTTPConnection(s.address.removeprefix("http://"))
+        slow.request("GET", "/_standin/truth")
+        answer = slow.getresponse()  # its head alone
+        for _ in range(5):
+            assert client.list_opportunities(Catalog="AWS")["OpportunitySummaries"]
+        s.advance(60, 50)  # what changes meanwhile is not in it
+        text = answer.read()
+        rows = [json.loads(line) for line in text.splitlines()]
+        opportunities = [row for row in rows if row["Entity"] == "opportunity"]
+        assert len(text) > 5_000_000 and len(opportunities) >= 3000 and {row["Version"] for row in opportunities} == {1}
+        slow.close()
 
 
 def read(s):

@@ -157,7 +157,7 @@ def test_what_recorded_bodies_show_is_sent_unless_it_is_switched_off():
             "ResourceArn" in bodies["ListEngagementResourceAssociations"][0]["EngagementResourceAssociationSummaries"][0]
         )  # association-extras
         assert any(i["EngagementId"] is None for i in bodies["GetEngagementInvitation"])  # invitation-without-engagement
-    with started("--oddity", "all=off", generate=250, seed=9) as s:
+    with started("--oddity", "all=off", generate=80, seed=9) as s:
         client = s.selling()
         bodies = raw(client)
         # Nothing is sent against the model then, not even what is recorded.

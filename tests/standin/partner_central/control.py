@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -106,5 +106,5 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(status, json.dumps(value).encode(), "application/json")
 
 
-def _lines(rows: list[bytes]) -> Response:
-    return Response(200, b"".join(row + b"\n" for row in rows), "application/x-ndjson")
+def _lines(rows: Iterator[bytes]) -> Response:
+    return Response(200, b"", "application/x-ndjson", stream=rows)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import socket
 import struct
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 16 * 1024 * 1024
+PIECE = 100  # lines of a stream at a time
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Response:
     delay: float = 0.0
     truncate: bool = False
     reset: bool = False
+    stream: Iterator[bytes] | None = None  # sent in pieces instead of the body, so that other connections are not held up
 
 
 class Connection(asyncio.Protocol):
@@ -46,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._busy = False
+        self._paused = False
+        self._pump: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -74,8 +80,36 @@ class Connection(asyncio.Protocol):
             if response.delay > 0:
                 self._busy = True
                 asyncio.get_running_loop().call_later(response.delay, self._late, response, close)
+            elif response.stream is not None:
+                self._busy = True
+                self._head(response, close, "Transfer-Encoding: chunked")
+                self._pump = functools.partial(self._piece, response.stream, close)
+                self._pump()
             else:
                 self._write(response, close)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._pump is not None:
+            self._pump()
+
+    def _piece(self, stream: Iterator[bytes], close: bool) -> None:
+        """The next lines of a stream; the one after when the loop has seen to the others."""
+        if self._transport is None or self._paused:
+            return
+        data = b"".join(itertools.islice(stream, PIECE))
+        if data:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            asyncio.get_running_loop().call_soon(lambda: self._pump() if self._pump is not None else None)
+            return
+        self._transport.write(b"0\r\n\r\n")
+        self._pump, self._busy = None, False
+        if close:
+            self._transport.close()
+        self._next()
 
     def _answer(self, request: Request) -> Response:
         try:
@@ -127,19 +161,23 @@ class Connection(asyncio.Protocol):
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
             return
+        body = response.body[: len(response.body) // 2] if response.truncate else response.body
+        self._head(response, close, f"Content-Length: {len(response.body)}", body)
+        if close or response.truncate:
+            self._transport.close()
+
+    def _head(self, response: Response, close: bool, length: str, body: bytes = b"") -> None:
         head = [
             f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
             f"Content-Type: {response.content_type}",
-            f"Content-Length: {len(response.body)}",
+            length,
             f"Date: {formatdate(usegmt=True)}",
         ]
         head += [f"{name}: {value}" for name, value in response.headers.items()]
         if close:
             head.append("Connection: close")
-        body = response.body[: len(response.body) // 2] if response.truncate else response.body
+        assert self._transport is not None
         self._transport.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body)
-        if close or response.truncate:
-            self._transport.close()
 
 
 async def listen(handle: Callable[[Request], Response], host: str, port: int) -> asyncio.Server:
