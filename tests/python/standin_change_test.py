@@ -5,7 +5,7 @@ import collections
 
 import pytest
 
-from partner import ASCENDING, SHAPES, hold_to_model, instant, opportunities, pages, scan, started
+from partner import ASCENDING, FIXTURES, SHAPES, hold_to_model, instant, opportunities, pages, scan, started
 
 # --- paging while records change
 
@@ -165,6 +165,30 @@ def test_what_recorded_bodies_show_is_sent_unless_it_is_switched_off():
         s.advance(3600, 150)
         everything(s, client)
         assert ": null" not in json.dumps(bodies)
+
+
+def test_what_is_generated_has_the_members_of_what_is_recorded():
+    with started(generate=150, seed=9) as s:
+        client = s.selling()
+        bodies = raw(client)
+        s.advance(3600, 100)
+        s.advance(3600, 50, kinds={"invite-lead": 1, "accept": 1, "qualify": 1})
+        everything(s, client)
+    for file in sorted(FIXTURES.glob("pc_*.json")):
+        operation = next(
+            (name for name in bodies if file.stem.startswith(("pc_" + name, "pc_lead_" + name, "pc_aws_referral_" + name))), None
+        )
+        if operation:
+            made = set().union(*map(members, bodies[operation]))
+            assert members(json.loads(file.read_text())) <= made, (file.name, sorted(members(json.loads(file.read_text())) - made))
+
+
+def members(value, path=""):
+    """The path of every member, also of those that are null."""
+    if isinstance(value, dict):
+        of_a_map = path.endswith("TotalAmountByCategory")
+        return {path}.union(*(members(v, path if of_a_map else f"{path}.{k}") for k, v in value.items()))
+    return {path}.union(*(members(v, path + "[]") for v in value)) if isinstance(value, list) else {path}
 
 
 def strictly(operation_model, response_dict, **_):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 
 from . import timestamps
 from .store import Body
@@ -34,6 +35,7 @@ STAGES = [
     "Completed",
     "Closed Incomplete",
 ]
+_SERVICES = ["aWSLambda", "amazonElasticBlockStore", "amazonSimpleStorageServiceGroup", "ec2Enhancement", "amazonRDSPostgreSQLDB"]
 _NEXT = ["Confirm the target close date.", "Ask for an architecture review.", "Share the pricing estimate with the customer."]
 
 
@@ -49,7 +51,7 @@ def first(world: World, opportunity: Body, origin: str | None = None) -> Body:
         "Insights": {
             "EngagementScore": r.choice(["High", "Medium", "Low", None]),
             "NextBestActions": r.choice([*_NEXT, None]),
-            "AwsProductsSpendInsightsBySource": _sizing(r) if r.random() < 0.2 else None,
+            "AwsProductsSpendInsightsBySource": _sizing(r, world.odd["explicit-nulls"]) if r.random() < 0.2 else None,
         }
         if visible
         else None,
@@ -73,40 +75,58 @@ def first(world: World, opportunity: Body, origin: str | None = None) -> Body:
             }
         ],
         "Origin": origin or r.choice(["Partner Referral", "Partner Referral", "AWS Referral"]),
-        "Project": {"ExpectedCustomerSpend": spend},
+        "Project": {"AwsPartition": None, "ExpectedCustomerSpend": spend},
         "RelatedEntityIds": {"AwsProducts": related.get("AwsProducts") or [], "Solutions": related.get("Solutions") or []},
         "RelatedOpportunityId": opportunity["Id"],
         "Visibility": "Full" if visible else "Limited",
     }
 
 
-def _sizing(r: random.Random) -> Body:
-    """Spend insights with nulls where the recorded one has them."""
-    amounts = [f"{r.randrange(1, 9000)}.{r.randrange(100):02d}" for _ in range(r.randint(1, 4))]
-    products = [
-        {
-            "Amount": amount,
-            "Categories": ["MAP Eligible"],
-            "Optimizations": [],
-            "OptimizedAmount": amount,
-            "PotentialSavingsAmount": "0.00",
-            "ProductCode": f"Product{i}",
-            "ServiceCode": None,
-        }
-        for i, amount in enumerate(amounts)
-    ]
-    cents = sum(int(a.replace(".", "")) for a in amounts)
-    total = f"{cents // 100}.{cents % 100:02d}"
+def _sizing(r: random.Random, nulls: bool) -> Body:
+    """Spend insights as the recorded ones: the partner's with amounts, AWS's with product codes and nulls."""
+    products, total, saved = [], Decimal(0), Decimal(0)
+    for service in r.sample(_SERVICES, r.randint(1, 4)):
+        amount = Decimal(r.randrange(100, 900_000)) / 100
+        less = (amount / 10).quantize(Decimal("0.01")) if r.random() < 0.4 else Decimal("0.00")
+        tips = [{"Description": "Use Reserved Instances or Savings Plans", "SavingsAmount": str(less)}] if less else []
+        products.append(_product(None if nulls else service, service, ["MAP Eligible"], str(amount), str(amount - less), str(less), tips))
+        total, saved = total + amount, saved + less
+    codes = [_product(code, None, [], None, None, None, []) for code in ("AmazonEC2Linux", "AWSLambda")[: r.randint(0, 2)]]
     return {
-        "Partner": {
-            "AwsProducts": products,
-            "CurrencyCode": "USD",
-            "Frequency": "Monthly",
-            "TotalAmount": total,
-            "TotalAmountByCategory": {"MAP Eligible": total},
-            "TotalOptimizedAmount": total,
-            "TotalPotentialSavingsAmount": "0.00",
-        }
+        "Partner": _insight(products, total, saved, {"MAP Eligible": str(total - saved)}),
+        "AWS": _insight(codes, Decimal(0), Decimal(0), {}),
+    }
+
+
+def _product(
+    code: str | None,
+    service: str | None,
+    categories: list[str],
+    amount: str | None,
+    optimized: str | None,
+    saving: str | None,
+    tips: list[Body],
+) -> Body:
+    return {
+        "Amount": amount,
+        "Categories": categories,
+        "Optimizations": tips,
+        "OptimizedAmount": optimized,
+        "PotentialSavingsAmount": saving,
+        "ProductCode": code,
+        "ServiceCode": service,
+    }
+
+
+def _insight(products: list[Body], total: Decimal, saved: Decimal, categories: dict[str, str]) -> Body:
+    return {
+        "AwsProducts": products,
+        "CurrencyCode": "USD",
+        "Frequency": "Monthly",
+        "TotalAmount": str(total),
+        "TotalAmountByCategory": categories,
+        "TotalOptimizedAmount": str(total - saved),
+        "TotalPotentialSavingsAmount": str(saved),
     }
 
 

@@ -129,12 +129,17 @@ KINDS: dict[str, tuple[int, Callable[[World, int], list[str]]]] = {
 }
 
 
-def change(world: World, kinds: dict[str, float] | None = None) -> Told:
-    """One change, now; what it was and whom it touched (nobody, where there was nothing to change)."""
+def _weights(kinds: dict[str, float] | None) -> dict[str, float]:
     weights = kinds if kinds is not None else {kind: weight for kind, (weight, _) in KINDS.items()}
     unknown = set(weights) - set(KINDS)
     if unknown or not weights:
         raise ValueError(f"no kind of change {sorted(unknown)}; there are {', '.join(KINDS)}")
+    return weights
+
+
+def change(world: World, kinds: dict[str, float] | None = None) -> Told:
+    """One change, now; what it was and whom it touched (nobody, where there was nothing to change)."""
+    weights = _weights(kinds)
     kind = world.random.choices(list(weights), list(weights.values()))[0]
     now = world.clock.now()
     world.store.settle(now)
@@ -143,6 +148,7 @@ def change(world: World, kinds: dict[str, float] | None = None) -> Told:
 
 def advance(worlds: list[World], seconds: float, changes: int, kinds: dict[str, float] | None = None) -> list[Told]:
     """Time goes on by `seconds`, with that many changes in each account spread evenly over it."""
+    _weights(kinds)  # refused before anything moves
     done: list[Told] = []
     clock = worlds[0].clock
     steps = max(1, changes)

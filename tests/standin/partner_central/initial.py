@@ -14,7 +14,7 @@ def fill(world: World, options: Options, shapes: Shapes, first: bool) -> None:
     now = world.clock.now()
     if first and options.load:
         rows, refused = load.generated(options.load, shapes)
-        for body, number in rows.values():
+        for body, number in rows:
             world.put("opportunity", body, now, number, lag=False)
         print(f"loaded {len(rows)} opportunities; {refused} lines the service could not send were left out", file=sys.stderr)
     generate.fill(world, options.accounts[world.account], now)

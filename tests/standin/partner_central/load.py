@@ -60,24 +60,25 @@ def servable(shapes: Shapes, body: Body) -> bool:
     return not any(f.code not in _BORNE and not f.message.startswith(_BORNE[2]) for f in faults)
 
 
-def generated(path: Path, shapes: Shapes) -> tuple[dict[str, tuple[Body, int]], int]:
+def generated(path: Path, shapes: Shapes) -> tuple[list[tuple[Body, int]], int]:
     """The newest live state of each id in a file, with its version number, and how many lines were refused.
 
     Applied as a source's records are: a later LastModifiedDate wins, a deletion takes away."""
-    rows: dict[str, tuple[str, Body | None, int]] = {}
+    rows: dict[tuple[str, str], tuple[str, Body | None, int]] = {}
     refused = 0
     for line in lines(path):
-        old = rows.get(line.get("Id", ""))
+        key = (line.get("Catalog", ""), line.get("Id", ""))
+        old = rows.get(key)
         if line.get("_operation") == "delete":
             if old is not None and line["LastModifiedDate"] >= old[0]:
-                rows[line["Id"]] = (line["LastModifiedDate"], None, old[2])
+                rows[key] = (line["LastModifiedDate"], None, old[2])
             continue
         body = api_form(line)
         if not servable(shapes, body):
             refused += 1
         elif old is None or body["LastModifiedDate"] > old[0]:
-            rows[body["Id"]] = (body["LastModifiedDate"], body, line.get("Version") or 1)
-    return {key: (body, number) for key, (_, body, number) in rows.items() if body is not None}, refused
+            rows[key] = (body["LastModifiedDate"], body, line.get("Version") or 1)
+    return [(body, number) for _, body, number in rows.values() if body is not None], refused
 
 
 def lines(path: Path) -> Iterator[Body]:

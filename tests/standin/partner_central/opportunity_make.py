@@ -51,6 +51,9 @@ def make(world: World, number: int, created: int) -> Body:
             "ExpirationDate": timestamps.day(created + 365 * 86400 * NS),
             "Value": {"Amount": f"{r.randrange(1000, 900_000)}.0", "CurrencyCode": "USD"},
         }
+    if body["Marketing"]["Source"] == "Marketing Activity":
+        channels = r.sample(["Content Syndication", "Display", "Email", "Live Event", "Search", "Virtual Event"], r.randint(0, 2))
+        body["Marketing"].update(AwsFundingUsed=r.choice(["Yes", "No"]), Channels=channels, UseCases=r.choice([["Analytics"], [], None]))
     if odd["documented-enums"] and r.random() < 0.05:
         body["PrimaryNeedsFromAws"] = ["Do Not Need Support from AWS Sales Rep"]
     if r.random() < 0.01:
