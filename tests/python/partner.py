@@ -130,10 +130,24 @@ class Standin:
 def hold_to_model(operation_model, response_dict, **_):
     """Refuses what neither the model nor a recorded body allows."""
     if response_dict["status_code"] != 200:
-        return
+        return hold_error(operation_model, response_dict)
     body, name = json.loads(response_dict["body"]), operation_model.name
     wrong = [f for f in SHAPES.faults_of_output(name, body) if oddity_of(name, f) is None]
     assert not wrong, (name, wrong)
+
+
+def hold_error(operation_model, response_dict):
+    """An error of the API is one of its operation's, with that shape's members; those of the layer before it have a namespace."""
+    if response_dict["body"].startswith(b"{"):
+        body = json.loads(response_dict["body"])
+        namespace, _, name = body.pop("__type").rpartition("#")
+        assert response_dict["headers"]["x-amzn-errortype"] == name and response_dict["headers"]["x-amzn-requestid"]
+        if not namespace:
+            assert name in {shape.name for shape in operation_model.error_shapes}
+            assert response_dict["status_code"] == (500 if name == "InternalServerException" else 400)
+            found = []
+            SHAPES.check(SHAPES.model.shape_for(name))(body, "", found)
+            assert found == []
 
 
 def oddity_of(operation, fault):

@@ -130,7 +130,7 @@ KINDS: dict[str, tuple[int, Callable[[World, int], list[str]]]] = {
 
 
 def _weights(kinds: dict[str, float] | None) -> dict[str, float]:
-    weights = kinds if kinds is not None else {kind: weight for kind, (weight, _) in KINDS.items()}
+    weights: dict[str, float] = kinds if kinds is not None else {kind: float(weight) for kind, (weight, _) in KINDS.items()}
     unknown = set(weights) - set(KINDS)
     if unknown or not weights:
         raise ValueError(f"no kind of change {sorted(unknown)}; there are {', '.join(KINDS)}")
