@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lake import generate
-from partner import FIXTURES, SHAPES, Standin, code, opportunities, refused, scan
+from partner import ASCENDING, FIXTURES, SHAPES, Standin, code, opportunities, refused, scan
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,13 @@ def test_filters_choose_what_a_reading_of_the_truth_chooses(server, client):
         for o in opportunities(client, TargetCloseDate={"AfterTargetCloseDate": "2026-06-01", "BeforeTargetCloseDate": "2026-12-31"})
     }
     assert close == {o["Id"] for o in truth if "2026-06-01" <= o["LifeCycle"]["TargetCloseDate"] <= "2026-12-31"} != set()
+    day = truth[0]["LifeCycle"]["TargetCloseDate"]
+    for sort in (
+        ASCENDING,
+        {"SortBy": "TargetCloseDate", "SortOrder": "ASCENDING"},
+    ):  # also where the order is another one than the filter's
+        same = opportunities(client, TargetCloseDate={"AfterTargetCloseDate": day, "BeforeTargetCloseDate": day}, Sort=sort)
+        assert {o["Id"] for o in same} == {o["Id"] for o in truth if o["LifeCycle"]["TargetCloseDate"] == day}
     ids = sorted(o["Id"] for o in truth)[:3]
     assert {o["Id"] for o in opportunities(client, Identifier=ids)} == set(ids)
 
