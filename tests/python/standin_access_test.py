@@ -169,6 +169,20 @@ def test_faults_fall_as_they_are_asked_for_and_the_same_each_time():
         assert s.control("GET", "faults")[0]["done"] == 1 and s.control("DELETE", "faults") == []
         s.control("POST", "faults", {"rules": [{"kind": "500", "operation": "AssumeRole", "limit": 1}]})
         assert code(s.sts().assume_role, RoleArn=s.told["accounts"][0]["role_arn"], RoleSessionName="test") == "InternalServerException"
+        # A write that has run and whose answer never came: the same ClientToken finds what it made.
+        s.control("POST", "limits", {"writes_per_second": 0})
+        s.control("POST", "faults", {"rules": [{"kind": "reset", "operation": "CreateOpportunity", "limit": 1, "late": True}]})
+        request = {"Catalog": "AWS", "ClientToken": "once", "Customer": {"Account": {"CompanyName": "Made once"}}}
+        before = len(s.truth("opportunity"))
+        with pytest.raises(HTTPClientError):
+            client.create_opportunity(**request)
+        made = client.create_opportunity(**request)["Id"]
+        truth = s.truth("opportunity")
+        assert len(truth) == before + 1 and truth[made]["Body"]["Customer"]["Account"]["CompanyName"] == "Made once"
+        assert (
+            s.stats()["calls_by_operation"]["CreateOpportunity"] == 2
+            and s.control("GET", "stats")["injected"]["CreateOpportunity:reset"] == 1
+        )
         # boto3 gets over all of it by trying again.
         s.control("POST", "faults", {"rules": [{"kind": "reset", "limit": 1}, {"kind": "500", "limit": 1}]})
         assert s.selling(retries=3).list_opportunities(Catalog="AWS")["OpportunitySummaries"]

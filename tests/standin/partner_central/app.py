@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from . import errors, sigv4, sts
 from .control import Control
 from .cosell_make import expire
+from .credentials import Key
 from .errors import ServiceError
 from .faults import STS, Rule
 from .operations import OPERATIONS
@@ -48,13 +49,13 @@ class App:
             world = self._service.world(self._signer(request, "partnercentral-selling", REGION), operation)
             if request.method != "POST" or request.path != "/" or not target.startswith(TARGET) or operation not in OPERATIONS:
                 raise errors.unknown_operation()
-            fault = self._service.faults.of(operation)
-            if fault is not None and not fault.late:
-                early = self._early(fault, operation)
-                if early is not None:
-                    return early
+            # A call that fails has cost its share of the quota.
             if not world.meter.admit(operation, self._service.clock.now()):
                 raise errors.throttled()
+            fault = self._fault(operation)
+            early = self._early(fault, operation)
+            if early is not None:
+                return early
             if "Invitation" in operation:
                 expire(world, self._service.clock.now())
             body = OPERATIONS[operation](world, self._read(operation, request.body))
@@ -65,7 +66,7 @@ class App:
             response = Response(said.status, said.body(), JSON10, {**headers, "x-amzn-ErrorType": said.type})
         return self._spoiled(response, fault)
 
-    def _signer(self, request: Request, name: str, region: str | None) -> Any:
+    def _signer(self, request: Request, name: str, region: str | None) -> Key:
         service = self._service
         return sigv4.verify(
             service.known,
@@ -92,9 +93,16 @@ class App:
             raise errors.invalid("Catalog", "must be AWS or Sandbox")
         return given
 
-    def _early(self, fault: Rule, operation: str) -> Response | None:
+    def _fault(self, operation: str) -> Rule | None:
+        fault = self._service.faults.of(operation)
+        if fault is not None:
+            self._service.injected[f"{operation}:{fault.kind}"] += 1
+        return fault
+
+    def _early(self, fault: Rule | None, operation: str) -> Response | None:
         """What answers in the operation's place; slow and truncated answers are real ones."""
-        self._service.injected[f"{operation}:{fault.kind}"] += 1
+        if fault is None or fault.late:
+            return None
         if fault.kind == "500":
             raise errors.internal()
         if fault.kind == "throttle":
@@ -125,8 +133,8 @@ class App:
         action, fault = dict(parse_qsl(request.body.decode("latin-1"))).get("Action", ""), None
         try:
             key = self._signer(request, "sts", None)
-            fault = self._service.faults.of(action) if action in STS else None
-            early = self._early(fault, action) if fault is not None else None
+            fault = self._fault(action) if action in STS else None
+            early = self._early(fault, action)
             if early is not None:
                 return early
             body = self._sts.answer(key, request.body, self._service.clock.now(), request_id)

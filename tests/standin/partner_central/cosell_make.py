@@ -29,10 +29,8 @@ def _company(world: World) -> Body:
 def invite(world: World, at: int, kind: str = "OpportunityInvitation", sent_for: str | None = None) -> str:
     """A pending invitation; with `sent_for` the partner itself invites AWS to an opportunity that is there already."""
     r = world.random
-    identifier, title = (
-        world.name("engi-", 13),
-        f"{r.choice(opportunity_make.GENERATOR.CO_A)} initiative {r.randrange(10_000)}: a long project title"[:40],
-    )
+    identifier = world.name("engi-", 13)
+    title = f"{r.choice(opportunity_make.GENERATOR.CO_A)} initiative {r.randrange(10_000)}: a long project title"[:40]
     other, me = {"AwsAccountId": "aws", "Alias": None}, {"AwsAccountId": world.account, "Alias": "Test Account"}
     body: Body = {
         "Arn": _arn("engagement-invitation", identifier),
@@ -138,10 +136,8 @@ def _opportunity_of(world: World, invitation: Body, at: int) -> str:
 
 
 def _engage(world: World, invitation: Body, at: int, opportunity: str) -> None:
-    customer, project = (
-        invitation["Payload"]["OpportunityInvitation"]["Customer"],
-        invitation["Payload"]["OpportunityInvitation"]["Project"],
-    )
+    payload = invitation["Payload"]["OpportunityInvitation"]
+    customer, project = payload["Customer"], payload["Project"]
     context = {
         "Type": "CustomerProject",
         "Payload": {
