@@ -28,7 +28,7 @@ fi
 if [ "${1:-}" = python ]; then
   stamp=.venv/.requirements
   if ! cmp -s tests/python/requirements.txt "$stamp" 2>/dev/null; then
-    say "making .venv with the test clients (ADBC, pyarrow, DuckDB, SeaweedFS, grpcurl: about two minutes)"
+    say "making .venv with the test clients (ADBC, boto3, pyarrow, DuckDB, SeaweedFS, grpcurl: about two minutes)"
     python3 -m venv .venv
     .venv/bin/pip install --quiet --requirement tests/python/requirements.txt
     cp tests/python/requirements.txt "$stamp"
