@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         connector: ConnectorId::generate(),
         run: RunId::generate(),
         key_scope: "bench".into(),
+        key_scope_told: false,
         scan: 1,
     };
     let pipeline = Pipeline::new(&pack, &stream, context)?;

@@ -157,6 +157,7 @@ impl World {
             replay_of: None,
             bronze: bronze_table(tenant(), "files", "orders").unwrap(),
             shards: vec![("all".into(), vec![])],
+            scope: Default::default(),
         };
         let Reply::Run { shards, .. } = self.done(start).await else { panic!("no run") };
         let Reply::Epoch(epoch) = self.done(Command::ClaimShard { shard: shards[0], node: NodeId(1) }).await else { panic!("no epoch") };

@@ -166,6 +166,7 @@ impl Lake {
             replay_of: None,
             bronze: bronze_table(tenant, "files", "notes").unwrap(),
             shards: vec![("0".into(), vec![])],
+            scope: RunScope::Incremental,
         };
         let Reply::Run { shards, .. } = self.propose(start).await else { panic!("run") };
         self.propose(Command::ClaimShard { shard: shards[0], node: NodeId(1) }).await;

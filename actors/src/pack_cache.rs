@@ -50,7 +50,8 @@ impl PackCache {
         let connector = catalog.view().get::<Connectors>(&(shard.tenant_id, shard.connector_id))?;
         let connector = connector.ok_or_else(|| WorkError::Superseded("the connector does not exist any more".into()))?;
         let config: serde_json::Value = serde_json::from_str(&connector.config_json).unwrap_or_default();
-        let key_scope = config.get("key_scope").and_then(|v| v.as_str()).map_or_else(|| connector.id.to_string(), str::to_owned);
+        let told = config.get("key_scope").and_then(|v| v.as_str());
+        let (key_scope, key_scope_told) = (told.map_or_else(|| connector.id.to_string(), str::to_owned), told.is_some());
         let mut chosen: Option<Arc<Pack>> = None;
         for hash in &hashes {
             let pack = self.pack(catalog, hash)?;
@@ -66,7 +67,7 @@ impl PackCache {
                 "the tenant uses no pack, so nothing says what its records mean; `lakewright pack load DIR --pin --tenant SLUG`",
             ))
         })?;
-        let context = Context { tenant: shard.tenant_id, connector: shard.connector_id, run: run.id, key_scope, scan: run.scan as i64 };
+        let context = Context { tenant: shard.tenant_id, connector: shard.connector_id, run: run.id, key_scope, key_scope_told, scan: run.scan as i64 };
         Pipeline::new(&pack, &shard.stream, context).map_err(|e| WorkError::Broken(e.to_string()))
     }
 }

@@ -54,6 +54,7 @@ pub async fn replay(
         replay_of: Some(of),
         bronze: bronze_table(tenant, &connector.kind, &first_run.entity)?,
         shards: Vec::new(),
+        scope: first_run.scope,
     };
     services.catalog.propose(principal, start).await?;
     let outcome = replay_shards(services, tenant, run, by_shard).await;

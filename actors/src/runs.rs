@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lakewright_proto::{Error, ErrorCode, Layer, RunId, TableId, TenantId};
 use lakewright_storage::catalog::command::{Command, TableSpec};
-use lakewright_storage::catalog::records::{Connector as Record, RunMode};
+use lakewright_storage::catalog::records::{Connector as Record, RunMode, RunScope};
 use lakewright_storage::paths;
 use lakewright_storage::query::encode_schema;
 use lakewright_storage::table::schemas;
@@ -19,6 +19,7 @@ pub async fn start(
     record: &Record,
     stream: Option<&str>,
     mode: RunMode,
+    scope: RunScope,
     trigger: &str,
 ) -> Result<RunId, Error> {
     if services.catalog.view().pinned_packs(record.tenant_id).map_err(Error::from)?.is_empty() {
@@ -43,7 +44,7 @@ pub async fn start(
             }
         }
     };
-    let shards = source.shards(&stream).await.map_err(unreachable)?;
+    let shards = source.shards(&stream, scope).await.map_err(unreachable)?;
     let run = RunId::generate();
     let command = Command::StartRun {
         run,
@@ -55,6 +56,7 @@ pub async fn start(
         trigger: trigger.to_owned(),
         replay_of: None,
         shards: shards.into_iter().map(|s| (s.key, s.parents)).collect(),
+        scope,
     };
     services.catalog.propose(principal, command).await?;
     Ok(run)

@@ -162,7 +162,7 @@ impl World {
     /// Reads what is new, to the end, and waits until Silver has it.
     pub async fn run(&self, connector: ConnectorId, stream: &str) -> Run {
         let record = self.services.catalog.view().get::<Connectors>(&(self.tenant, connector)).unwrap().unwrap();
-        let id = runs::start(&self.services, "test", &record, Some(stream), RunMode::Batch, "manual").await.unwrap();
+        let id = runs::start(&self.services, "test", &record, Some(stream), RunMode::Batch, RunScope::Incremental, "manual").await.unwrap();
         self.sealed(id).await
     }
 

@@ -8,6 +8,7 @@
 //! - [`catalog`]: commands, the one `apply`, reads, lineage.
 //! - [`anomaly`]: whether a run is unlike the last ones.
 //! - [`invariants`]: what always holds, as predicates.
+//! - [`quota`]: who may call a source when.
 //! - [`query`]: table providers and sessions over a catalog snapshot.
 
 pub mod anomaly;
@@ -22,6 +23,7 @@ pub mod pack;
 pub mod parquet;
 pub mod paths;
 pub mod query;
+pub mod quota;
 pub mod silver;
 pub mod table;
 

@@ -176,7 +176,9 @@ impl ConnectorState {
             }
             if open.is_read() || open.failure.is_some() {
                 open.finishing = true;
-                let end = finish(Arc::clone(&self.services), open.run.clone(), open.failure.clone());
+                // Elsewhere a stream that fails ends its own run, and the others go on.
+                let breaks = open.failure.is_some() && self.source.streams_share_fate();
+                let end = finish(Arc::clone(&self.services), open.run.clone(), open.failure.clone(), breaks);
                 let id = *id;
                 let work = beside(&self.services.work, myself.clone(), end, move |r| ConnectorMsg::Finished(id, r));
                 self.finishing.insert(id, work);
@@ -203,10 +205,9 @@ impl ConnectorState {
     }
 }
 
-/// Proposes the end of a run; a failed one breaks its connector until an operator clears it.
-async fn finish(services: Arc<Services>, run: Run, failure: Option<String>) -> Result<(), WorkError> {
+/// Proposes the end of a run; one that breaks its connector breaks it until an operator clears it.
+async fn finish(services: Arc<Services>, run: Run, failure: Option<String>, breaks: bool) -> Result<(), WorkError> {
     let status = if failure.is_some() { RunStatus::Failed } else { RunStatus::Settling };
-    let breaks = failure.is_some();
     let finish = Command::FinishRun { tenant: run.tenant_id, run: run.id, status, error: failure, breaks };
     services.catalog.propose("node", finish).await?;
     Ok(())

@@ -30,6 +30,7 @@ fn run(mode: RunMode) -> Run {
         ledger: Default::default(),
         feeds: vec![],
         error: None,
+        scope: Default::default(),
     }
 }
 

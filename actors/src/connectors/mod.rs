@@ -2,13 +2,19 @@
 //! a shard has an opaque position, and reading it yields batches of raw records.
 
 pub mod files;
+pub mod host;
+pub mod partner_central;
 pub mod registry;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{Array as _, BinaryViewArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use async_trait::async_trait;
 use lakewright_proto::{Error, SourcePosition};
+use lakewright_storage::catalog::records::RunScope;
+
+pub use host::{Known, SourceHost};
 
 /// A stream that a source offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +98,8 @@ pub struct RawBatch {
     pub event_time: Option<TimestampMicrosecondArray>,
     /// [`OP_UPSERT`] or [`OP_DELETE`] per row, where the source rather than the payload tells it.
     pub operation: Option<Vec<i8>>,
-    /// The source's id of the request that brought them.
-    pub request_id: Option<String>,
+    /// The source's id of the request that brought each record.
+    pub request_id: Option<StringArray>,
     /// Records that were too large to keep.
     pub oversize: Vec<OversizeRecord>,
     /// What the source's people should know.
@@ -119,6 +125,8 @@ pub enum Fetch {
     Progress(SourcePosition, Vec<SourceNotice>),
     /// Nothing new; ask again after this long (batch runs treat it as the end).
     Idle(Duration),
+    /// The source cannot be read now, by its quota for example; go on after this long. Batch runs wait too.
+    Wait(Duration, String),
     /// The shard is closed and drained for ever.
     End,
 }
@@ -139,6 +147,38 @@ pub enum SourceError {
     Fatal(String),
 }
 
+/// What is to be read, and from where.
+#[derive(Clone, Debug)]
+pub struct OpenShard {
+    /// The stream.
+    pub stream: String,
+    /// The shard.
+    pub shard: SourceShard,
+    /// Everything up to it is durable; none: the beginning.
+    pub position: Option<SourcePosition>,
+    /// What the run reads.
+    pub scope: RunScope,
+    /// The number that the catalog gave the run: higher for a later one.
+    pub scan: u64,
+}
+
+/// What a run would cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamPlan {
+    /// The stream.
+    pub stream: String,
+    /// Records it would read, where that can be told.
+    pub records: Option<u64>,
+    /// Whether there may be more than that.
+    pub at_least: bool,
+    /// Requests it would make; none: the source does not count them.
+    pub requests: Option<u64>,
+    /// How long it would take at the source's limits.
+    pub takes: Option<Duration>,
+    /// How that was found, and what would be read, in words.
+    pub detail: String,
+}
+
 /// A source of one tenant, configured and able to read.
 #[async_trait]
 pub trait Connector: Send + Sync + 'static {
@@ -146,11 +186,16 @@ pub trait Connector: Send + Sync + 'static {
     async fn test(&self) -> Result<String, SourceError>;
     /// The streams it offers.
     async fn discover(&self) -> Result<Vec<StreamInfo>, SourceError>;
-    /// The shards of a stream as they are now. Known ones may be named again.
-    async fn shards(&self, stream: &str) -> Result<Vec<SourceShard>, SourceError>;
-    /// Starts reading a shard after `position`, or from its beginning.
-    async fn open(&self, stream: &str, shard: &SourceShard, position: Option<&SourcePosition>)
-        -> Result<Box<dyn ShardReader>, SourceError>;
+    /// The shards of a stream as they are now, for a run of this scope. Known ones may be named again.
+    async fn shards(&self, stream: &str, scope: RunScope) -> Result<Vec<SourceShard>, SourceError>;
+    /// Starts reading a shard.
+    async fn open(&self, shard: OpenShard) -> Result<Box<dyn ShardReader>, SourceError>;
+    /// What a run from `position` on would cost. Asks the source little.
+    async fn plan(&self, stream: &str, position: Option<&SourcePosition>, scope: RunScope) -> Result<StreamPlan, SourceError>;
+    /// Whether a stream that cannot be read says that no other can: then the connector is given up with it.
+    fn streams_share_fate(&self) -> bool {
+        true
+    }
 }
 
 /// Reads one shard, in order.
@@ -163,6 +208,7 @@ pub trait ShardReader: Send {
 }
 
 /// A kind of connector: checks a configuration, and makes connectors of it.
+#[async_trait]
 pub trait ConnectorKind: Send + Sync + 'static {
     /// The kind's name in `Connector.kind`.
     fn name(&self) -> &'static str;
@@ -170,6 +216,10 @@ pub trait ConnectorKind: Send + Sync + 'static {
     fn check(&self, config: &serde_json::Value) -> Vec<String>;
     /// Names of the configuration keys whose values are secrets (sealed before they are stored).
     fn secret_keys(&self) -> &'static [&'static str];
+    /// Adds to a checked configuration what the source alone can tell, before it is stored for good.
+    async fn complete(&self, config: serde_json::Value) -> Result<serde_json::Value, SourceError> {
+        Ok(config)
+    }
     /// The connector of a checked configuration, its secrets put back in place.
-    fn build(&self, config: &serde_json::Value) -> Result<Box<dyn Connector>, Error>;
+    fn build(&self, config: &serde_json::Value, host: Arc<dyn SourceHost>) -> Result<Box<dyn Connector>, Error>;
 }

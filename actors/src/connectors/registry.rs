@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::files::FilesKind;
+use super::partner_central::PartnerCentralKind;
 use super::ConnectorKind;
 
 /// All kinds, by name.
 pub fn kinds() -> Vec<Arc<dyn ConnectorKind>> {
-    vec![Arc::new(FilesKind)]
+    vec![Arc::new(FilesKind), Arc::new(PartnerCentralKind)]
 }
 
 /// The kind of this name.

@@ -35,7 +35,7 @@ pub struct Input {
     /// Operations that the source told.
     pub operations: Option<Vec<i8>>,
     /// The request that brought them.
-    pub request_id: Option<String>,
+    pub request_id: Option<StringArray>,
 }
 
 /// Begins the format of a record that was too large to keep.
@@ -107,7 +107,7 @@ pub fn from_source(batch: &RawBatch, shard: u64, first_offset: u64, ingested_at:
             times.with_timezone("UTC")
         }),
         operations: batch.operation.as_ref().map(|o| sources.iter().map(|s| s.map_or(OP_UPSERT, |r| o[r])).collect()),
-        request_id: batch.request_id.clone(),
+        request_id: batch.request_id.as_ref().map(texts),
     }
 }
 
@@ -135,7 +135,7 @@ pub fn from_rows(batch: &RecordBatch) -> Result<Input, ArrowError> {
         versions: (versions.null_count() < versions.len()).then_some(versions),
         event_time: None,
         operations: deletes.then(|| operation.iter().map(|o| if o == Some("delete") { OP_DELETE } else { OP_UPSERT }).collect()),
-        request_id: request.map(|r| r.value(0).to_owned()),
+        request_id: request,
     })
 }
 
@@ -161,10 +161,7 @@ pub fn to_rows(input: &Input, context: &Context) -> Result<RecordBatch, ArrowErr
         operation,
         Arc::new(input.format.clone()),
         optional(input.location.as_ref()),
-        match &input.request_id {
-            Some(id) => same(id),
-            None => Arc::new(StringArray::new_null(n)),
-        },
+        optional(input.request_id.as_ref()),
         Arc::new(input.payload.clone()),
     ];
     RecordBatch::try_new(schemas::bronze(), columns)

@@ -83,6 +83,14 @@ pub struct Checked {
     pub keys: StringArray,
 }
 
+/// A record's own scope lies within the one that the connector's configuration names.
+fn within(context: &Context, scopes: StringArray) -> StringArray {
+    if !context.key_scope_told {
+        return scopes;
+    }
+    scopes.iter().map(|s| s.map(|s| format!("{}/{s}", context.key_scope))).collect()
+}
+
 /// Checks and types the records for one entity.
 pub fn check(
     entity: &Entity,
@@ -98,7 +106,7 @@ pub fn check(
     let keys = told::keys(entity, r, &mut rows)?;
     let versions = told::versions(entity, context, r, &mut rows)?;
     let scopes = match entity.scope() {
-        KeyScope::Path(path) => Some(extract::texts(r.decoded, path)?),
+        KeyScope::Path(path) => Some(within(context, extract::texts(r.decoded, path)?)),
         KeyScope::Connector => None,
     };
     let scope = |row: usize| scopes.as_ref().filter(|s| s.is_valid(row)).map_or(context.key_scope.as_str(), |s| s.value(row));

@@ -63,6 +63,8 @@ pub struct Context {
     pub run: RunId,
     /// The key scope where the record tells none.
     pub key_scope: String,
+    /// Whether the configuration names it: then a record's own scope lies within it.
+    pub key_scope_told: bool,
     /// The version where the record tells none.
     pub scan: i64,
 }

@@ -68,6 +68,7 @@ fn pipeline_of(text: &str, stream: &str) -> Pipeline {
         connector: ConnectorId(Uuid::from_u128(2)),
         run: RunId(Uuid::from_u128(3)),
         key_scope: "scope".into(),
+        key_scope_told: false,
         scan: 7,
     };
     Pipeline::new(&pack, stream, context).unwrap()

@@ -19,14 +19,15 @@ pub fn desired(view: &View<'_>) -> Result<Desired> {
     for (id, tenant) in view.all::<Tenants>()? {
         let mut wanted = TenantDesired::default();
         if tenant.status == Status::Active {
-            for ((_, connector, stream), run) in view.scan::<OpenRuns>(&id)? {
+            for ((_, connector, _), run) in view.scan::<OpenRuns>(&id)? {
                 let (Some(record), Some(run)) = (view.get::<Connectors>(&(id, connector))?, view.get::<Runs>(&(id, run))?) else {
                     continue;
                 };
                 if record.status != ConnectorStatus::Active {
                     continue;
                 }
-                let shards = view.shards(id, connector, &stream)?;
+                let mut shards = view.shards(id, connector, &run.entity)?;
+                shards.retain(|s| run.scope.reads(&s.key));
                 wanted.connectors.entry(connector).or_insert_with(|| (record, Vec::new())).1.push((run, shards));
             }
         }

@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use lakewright_proto::{Error, ErrorCode, RunId};
 use lakewright_storage::catalog::command::Command;
 use lakewright_storage::catalog::keyspace::{Connectors, OpenRuns, Runs, Schedules, Tenants};
-use lakewright_storage::catalog::records::{Alert, Connector, ConnectorStatus, Fired, RunMode, Schedule, Status};
+use lakewright_storage::catalog::records::{Alert, Connector, ConnectorStatus, Fired, RunMode, RunScope, Schedule, Status};
 use lakewright_storage::catalog::Read as _;
 
 pub use plan::{is_due, put_off, starts, Rule};
@@ -111,7 +111,7 @@ async fn start(services: &Arc<Services>, schedule: &Schedule, connector: &Connec
     let (streams, mut all) = starts(&offered, &open, &seen_to);
     let mut started = 0;
     for stream in streams {
-        match runs::start(services, "schedule", connector, Some(stream), RunMode::Batch, TRIGGER).await {
+        match runs::start(services, "schedule", connector, Some(stream), RunMode::Batch, RunScope::Incremental, TRIGGER).await {
             Ok(_) => started += 1,
             // Somebody was quicker: this one waits for its end.
             Err(e) if e.code == ErrorCode::AlreadyExists => all = false,

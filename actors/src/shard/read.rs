@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gather::{commit_loop, Checked, Committer};
 use super::message::ShardEnd;
-use crate::connectors::{Connector, Fetch, RawBatch, ShardReader, SourceNotice, SourceShard};
+use crate::connectors::{Connector, Fetch, OpenShard, RawBatch, ShardReader, SourceNotice, SourceShard};
 use crate::credit::Permit;
 use crate::error::WorkError;
 use crate::pipeline::Pipeline;
@@ -38,7 +38,14 @@ pub(super) async fn read_shard(
     }
     let pipeline = Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, None)?);
     let source_shard = SourceShard { key: shard.key.clone(), parents: shard.parents.clone() };
-    let reader = source.open(&shard.stream, &source_shard, shard.position.as_ref()).await?;
+    let open = OpenShard {
+        stream: shard.stream.clone(),
+        shard: source_shard,
+        position: shard.position.clone(),
+        scope: run.scope,
+        scan: run.scan,
+    };
+    let reader = source.open(open).await?;
 
     let (checked, batches) = mpsc::channel(AHEAD);
     let (durable, acknowledged) = watch::channel(None);
@@ -96,6 +103,14 @@ impl Reading {
                 Fetch::Idle(_) if self.run.mode == RunMode::Batch => return Ok(ShardEnd::Exhausted),
                 Fetch::Idle(wait) => {
                     drop(permit);
+                    self.send(Checked::Flush).await?;
+                    if self.idle(wait).await? {
+                        return Ok(ShardEnd::Stopped);
+                    }
+                }
+                Fetch::Wait(wait, why) => {
+                    drop(permit);
+                    tracing::info!(shard = %self.shard.id, stream = self.shard.stream, why, ?wait, "the source has to wait");
                     self.send(Checked::Flush).await?;
                     if self.idle(wait).await? {
                         return Ok(ShardEnd::Stopped);

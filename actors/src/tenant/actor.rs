@@ -10,6 +10,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::message::{TenantDesired, TenantMsg};
 use crate::connector::{give_up, ConnectorActor, ConnectorArgs, ConnectorMsg};
+use crate::connectors::host::NodeHost;
 use crate::connectors::Connector;
 use crate::error::WorkError;
 use crate::merge::{MergeActor, MergeArgs, MergeMsg};
@@ -209,5 +210,6 @@ pub fn build_source(services: &Services, record: &Record) -> Result<Arc<dyn Conn
             object.insert((*field).to_owned(), serde_json::Value::String(secret));
         }
     }
-    kind.build(&config).map(Arc::from)
+    let host = NodeHost { tenant: record.tenant_id, catalog: services.catalog.clone(), store: services.store.clone() };
+    kind.build(&config, Arc::new(host)).map(Arc::from)
 }

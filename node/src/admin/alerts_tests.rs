@@ -30,6 +30,7 @@ fn run(tenant_id: TenantId, connector_id: ConnectorId, started_at: i64) -> Run {
         ledger: Default::default(),
         feeds: Vec::new(),
         error: None,
+        scope: Default::default(),
     }
 }
 

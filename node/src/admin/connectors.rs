@@ -51,8 +51,8 @@ impl AdminService {
         Ok(convert::connector(connector, self.kind(&connector.kind)?.secret_keys(), shards))
     }
 
-    /// Checks a configuration, and takes its secrets out of it, sealed.
-    fn checked(
+    /// Checks a configuration, has the source complete it, and takes its secrets out of it, sealed.
+    async fn checked(
         &self,
         kind: &Arc<dyn ConnectorKind>,
         tenant: TenantId,
@@ -61,12 +61,16 @@ impl AdminService {
         config_json: &str,
     ) -> Result<(String, Vec<(String, SealedSecret)>), Error> {
         let invalid = |m: String| Error::new(ErrorCode::InvalidArgument, m);
-        let mut config: serde_json::Value =
+        let config: serde_json::Value =
             serde_json::from_str(config_json).map_err(|e| invalid(format!("the configuration is not JSON: {e}")))?;
         let faults = kind.check(&config);
         if !faults.is_empty() {
             return Err(invalid(format!("the configuration of a {} connector has faults:\n- {}", kind.name(), faults.join("\n- "))));
         }
+        let unreachable = |e: lakewright_actors::connectors::SourceError| {
+            Error::new(ErrorCode::Unavailable, format!("the source could not be asked what belongs to the configuration: {e}"))
+        };
+        let mut config = kind.complete(config).await.map_err(unreachable)?;
         let mut secrets = Vec::new();
         if let Some(object) = config.as_object_mut() {
             for field in kind.secret_keys() {
@@ -86,7 +90,7 @@ impl AdminService {
         let kind = r.kind().as_str_name().trim_start_matches("CONNECTOR_KIND_").to_ascii_lowercase();
         let kind = Arc::clone(self.kind(&kind)?);
         let id = ConnectorId::generate();
-        let (config_json, secrets) = self.checked(&kind, caller.tenant.id, id, 1, &r.config_json)?;
+        let (config_json, secrets) = self.checked(&kind, caller.tenant.id, id, 1, &r.config_json).await?;
         let connector = Connector {
             id,
             tenant_id: caller.tenant.id,
@@ -111,7 +115,7 @@ impl AdminService {
             return Err(Error::new(ErrorCode::Conflict, message));
         }
         let kind = Arc::clone(self.kind(&connector.kind)?);
-        let (config_json, secrets) = self.checked(&kind, connector.tenant_id, connector.id, connector.version + 1, &r.config_json)?;
+        let (config_json, secrets) = self.checked(&kind, connector.tenant_id, connector.id, connector.version + 1, &r.config_json).await?;
         connector.config_json = config_json;
         let (tenant, id) = (connector.tenant_id, connector.id.to_string());
         self.propose(&caller.principal, &r.request_id, Command::UpdateConnector { connector, secrets }).await?;

@@ -2,7 +2,7 @@
 
 use lakewright_proto::{admin as pb, Layer};
 use lakewright_storage::catalog::records::{
-    Alert, Connector, ConnectorStatus, EntityLedger, Role, Run, RunMode, RunStatus, Shard, Status, Table, Tenant, Token, User,
+    Alert, Connector, ConnectorStatus, EntityLedger, Role, Run, RunMode, RunScope, RunStatus, Shard, Status, Table, Tenant, Token, User,
 };
 use lakewright_storage::table::OutcomeCounts;
 use prost_types::Timestamp;
@@ -174,6 +174,15 @@ pub(super) fn run(r: &Run, connector: &str) -> pb::IngestionRun {
             accepted: r.counts.accepted,
         }),
         ledger,
+        scope: run_scope(r.scope) as i32,
+    }
+}
+
+fn run_scope(scope: RunScope) -> pb::RunScope {
+    match scope {
+        RunScope::Incremental => pb::RunScope::Incremental,
+        RunScope::Full => pb::RunScope::Full,
+        RunScope::Backfill => pb::RunScope::Backfill,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod alerts;
+mod connector_plan;
 mod connectors;
 mod convert;
 mod dead_letters;

@@ -8,7 +8,7 @@ use lakewright_actors::tenant::build_source;
 use lakewright_proto::{admin as pb, Error, ErrorCode, RunId, TenantId};
 use lakewright_storage::catalog::command::Command;
 use lakewright_storage::catalog::keyspace::{Connectors, Runs};
-use lakewright_storage::catalog::records::{Run, RunMode, RunStatus};
+use lakewright_storage::catalog::records::{Run, RunMode, RunScope, RunStatus};
 use lakewright_storage::catalog::{Catalog, Read as _};
 use lakewright_storage::table::OutcomeCounts;
 use tokio::sync::mpsc;
@@ -45,7 +45,8 @@ impl AdminService {
         if streams.is_empty() {
             return Err(not_found(format_args!("a stream of {:?}", record.name)));
         }
-        if r.scope() == pb::RunScope::Full {
+        let scope = scope(r.scope());
+        if scope == RunScope::Full {
             for stream in &streams {
                 let command = Command::ResetStream { tenant: record.tenant_id, connector: record.id, stream: stream.clone() };
                 self.propose(&caller.principal, "", command).await?;
@@ -53,7 +54,7 @@ impl AdminService {
         }
         let mut started = Vec::new();
         for stream in streams {
-            let id = runs::start(self.services(), &caller.principal.email, &record, Some(&stream), mode, "manual").await?;
+            let id = runs::start(self.services(), &caller.principal.email, &record, Some(&stream), mode, scope, "manual").await?;
             started.push(self.run_message(&find(&self.services().catalog, record.tenant_id, id)?));
         }
         Ok(pb::StartRunResponse { runs: started })
@@ -131,6 +132,15 @@ impl AdminService {
         let source = build_source(self.services(), &record).ok()?;
         let found = tokio::time::timeout(Duration::from_secs(2), source.discover()).await.ok()?.ok()?;
         found.into_iter().find(|s| s.name == run.entity)?.estimate
+    }
+}
+
+/// The scope that a request names.
+pub(super) fn scope(scope: pb::RunScope) -> RunScope {
+    match scope {
+        pb::RunScope::Full => RunScope::Full,
+        pb::RunScope::Backfill => RunScope::Backfill,
+        pb::RunScope::Unspecified | pb::RunScope::Incremental => RunScope::Incremental,
     }
 }
 

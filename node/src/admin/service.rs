@@ -177,6 +177,13 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.test_connector_(request).await)
     }
 
+    async fn plan_connector(
+        &self,
+        request: Request<pb::PlanConnectorRequest>,
+    ) -> Result<Response<pb::PlanConnectorResponse>, Status> {
+        answer(self.plan_connector_(request).await)
+    }
+
     async fn discover_connector(
         &self,
         request: Request<pb::DiscoverConnectorRequest>,

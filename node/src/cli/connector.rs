@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Subcommand, ValueEnum};
 use lakewright_proto::admin::{
     self as api, ClearBrokenRequest, CreateConnectorRequest, DiscoverConnectorRequest, GetConnectorRequest, ListConnectorsRequest,
-    PauseConnectorRequest, ResetConnectorRequest, ResumeConnectorRequest, TestConnectorRequest, UpdateConnectorRequest,
+    PauseConnectorRequest, PlanConnectorRequest, ResetConnectorRequest, ResumeConnectorRequest, TestConnectorRequest, UpdateConnectorRequest,
 };
 use lakewright_proto::{Error, ErrorCode};
 use serde_json::json;
@@ -48,6 +48,19 @@ pub(super) enum Cmd {
     Test { name: String },
     /// List the streams that the source offers.
     Discover { name: String },
+    /// Tell what a run would read, ask of the source's quota, and when it would be done. Starts nothing.
+    Plan {
+        name: String,
+        /// Only this stream.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        stream: String,
+        /// Of a run from the beginning that also deletes what is gone.
+        #[arg(long, conflicts_with = "backfill")]
+        full: bool,
+        /// Of a run from the beginning behind everything more urgent.
+        #[arg(long)]
+        backfill: bool,
+    },
     /// Stop a connector until it is resumed.
     Pause { name: String },
     /// Let a paused connector run again.
@@ -67,6 +80,8 @@ pub(super) enum Cmd {
 pub(super) enum Kind {
     /// NDJSON, JSON, CSV and Parquet files in a directory or an S3 prefix.
     Files,
+    /// AWS Partner Central: opportunities, AWS's side of them, solutions, engagements, invitations.
+    PartnerCentral,
 }
 
 /// Reads `--config`. What is refused is not shown, unlike clap does by itself: it may hold secrets.
@@ -106,6 +121,7 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
         Cmd::Create { name, kind, config } => {
             let kind = match kind {
                 Kind::Files => api::ConnectorKind::Files,
+                Kind::PartnerCentral => api::ConnectorKind::PartnerCentral,
             };
             let request =
                 CreateConnectorRequest { tenant: tenant.clone(), name: name.clone(), kind: kind.into(), config_json: config, request_id };
@@ -160,6 +176,25 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             }
             Err(status) => (name, Err(status)),
         },
+        Cmd::Plan { name, stream, full, backfill } => {
+            let scope = super::run::scope(full, backfill);
+            let request = PlanConnectorRequest { tenant: tenant.clone(), connector: name.clone(), stream, scope: scope.into() };
+            match admin.plan_connector(request).await {
+                Ok(planned) => {
+                    let rows: Vec<_> = planned.into_inner().streams.iter().map(views::stream_plan).collect();
+                    let columns = [
+                        ("STREAM", "stream"),
+                        ("RECORDS", "records"),
+                        ("REQUESTS", "requests"),
+                        ("SECONDS", "seconds"),
+                        ("DONE AT", "done_at"),
+                        ("DETAIL", "detail"),
+                    ];
+                    return ctx.out.list(&rows, &columns, "the source offers no streams");
+                }
+                Err(status) => (name, Err(status)),
+            }
+        }
         Cmd::Update { name, config, if_version } => {
             let request =
                 UpdateConnectorRequest { tenant: tenant.clone(), connector: name.clone(), config_json: config, if_version, request_id };

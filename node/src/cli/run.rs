@@ -25,6 +25,9 @@ pub(super) enum Cmd {
         /// Read from the beginning rather than from where the last run ended.
         #[arg(long)]
         full: bool,
+        /// Read from the beginning beside the stream's other runs, and behind them at the source's quota.
+        #[arg(long, conflicts_with = "full")]
+        backfill: bool,
         /// Show progress until it is sealed, and fail if it fails.
         #[arg(long, short)]
         follow: bool,
@@ -76,16 +79,25 @@ impl From<Status> for api::RunStatus {
     }
 }
 
+/// The scope that the flags name.
+pub(super) fn scope(full: bool, backfill: bool) -> api::RunScope {
+    match (full, backfill) {
+        (true, _) => api::RunScope::Full,
+        (_, true) => api::RunScope::Backfill,
+        _ => api::RunScope::Incremental,
+    }
+}
+
 pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
     let mut admin = ctx.admin().await?;
     let tenant = ctx.tenant();
     match cmd {
-        Cmd::Start { connector, stream, mode, full, follow } => {
+        Cmd::Start { connector, stream, mode, full, backfill, follow } => {
             let mode = match mode {
                 Mode::Batch => api::RunMode::Batch,
                 Mode::Streaming => api::RunMode::Streaming,
             };
-            let scope = if full { api::RunScope::Full } else { api::RunScope::Incremental };
+            let scope = scope(full, backfill);
             // A repeat of this very call, by a retry below us, must not start a second run.
             let request_id = uuid::Uuid::now_v7().to_string();
             let request = StartRunRequest {

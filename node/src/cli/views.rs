@@ -89,11 +89,20 @@ pub(super) fn run(r: &api::IngestionRun) -> Value {
     let c = r.counts.unwrap_or_default();
     json!({
         "id": r.id, "tenant_id": r.tenant_id, "connector_id": r.connector_id, "connector": r.connector, "entity": r.entity,
-        "mode": word(r.mode().as_str_name(), "RUN_MODE_"), "status": run_status(r.status()),
+        "mode": word(r.mode().as_str_name(), "RUN_MODE_"), "scope": word(r.scope().as_str_name(), "RUN_SCOPE_"), "status": run_status(r.status()),
         "started_at": time(&r.started_at), "ended_at": time(&r.ended_at),
         "read": c.read, "bytes": c.bytes, "accepted": c.accepted, "rejected": c.rejected, "unmapped": c.unmapped,
         "ledger": r.ledger.iter().map(ledger).collect::<Vec<_>>(),
         "replay_of": text(&r.replay_of), "error": text(&r.error), "stats_json": embedded(&r.stats_json),
+    })
+}
+
+pub(super) fn stream_plan(p: &api::StreamPlan) -> Value {
+    let records = p.records.map(|n| if p.at_least { format!("at least {n}") } else { n.to_string() });
+    json!({
+        "stream": p.stream, "records": records, "at_least": p.at_least, "requests": p.requests,
+        "seconds": p.takes.map(|d| d.seconds + i64::from(d.nanos > 0)), "done_at": time(&p.done_at),
+        "detail": if p.error.is_empty() { &p.detail } else { &p.error },
     })
 }
 

@@ -267,6 +267,9 @@ pub enum Command {
         bronze: TableSpec,
         /// The source's shards: name and parents.
         shards: Vec<(String, Vec<String>)>,
+        /// What of the source it reads.
+        #[serde(default)]
+        scope: RunScope,
     },
     /// Reading is over: the run settles, or ends as failed or cancelled.
     FinishRun {
@@ -362,6 +365,8 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Calls to a source, charged before they are made.
+    TakeQuota(QuotaAsk),
     /// A webhook's next alert, or several that it does not want, are settled or to be tried again.
     SettleAlerts {
         /// Whose.
@@ -397,6 +402,8 @@ pub enum Reply {
     Silver(u64),
     /// A pack is pinned; its Silver tables.
     Tables(Vec<TableId>),
+    /// Calls that may be made, or that none may be yet.
+    Quota(QuotaGrant),
 }
 
 /// A command's answer.

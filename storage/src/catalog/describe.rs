@@ -48,6 +48,7 @@ impl fmt::Display for Command {
             Self::MoveSchedule { connector, due, .. } => write!(f, "move schedule of connector {connector} past {due}"),
             Self::CreateWebhook(w) => write!(f, "create webhook {}", w.name),
             Self::DeleteWebhook { name, .. } => write!(f, "delete webhook {name}"),
+            Self::TakeQuota(a) => write!(f, "take {} calls of quota {}", a.calls, a.name),
             Self::SettleAlerts { webhook, from, .. } => write!(f, "settle alert {from} of webhook {webhook}"),
         }
     }
@@ -77,6 +78,7 @@ impl Command {
                 | Self::ReplaceBronze(_)
                 | Self::RaiseAlert(_)
                 | Self::SettleAlerts { .. }
+                | Self::TakeQuota(_)
                 | Self::MoveSchedule { .. }
         )
     }

@@ -89,6 +89,8 @@ spaces! {
     Secrets = 0x18 "secrets": (TenantId, ConnectorId, String) => SealedSecret;
     /// Connectors that the clock starts.
     Schedules = 0x19 "schedules": (TenantId, ConnectorId) => Schedule;
+    /// What is used of sources' quotas, by the quota's name.
+    Quotas = 0x1a "quotas": String => Quota;
     /// Pack versions by content hash.
     Packs = 0x20 "packs": String => Pack;
     /// The pack versions that a tenant uses, by pack name.

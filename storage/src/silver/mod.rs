@@ -11,6 +11,7 @@ pub mod compact;
 pub mod compare;
 mod context;
 mod digest;
+mod known;
 mod read;
 pub mod rebuild;
 mod session;
@@ -19,6 +20,7 @@ pub mod verify;
 mod write;
 
 pub use context::SilverContext;
+pub use known::live_keys;
 pub use read::{live_rows, rows_at};
 pub use session::{MergeBatch, MergeSession};
 

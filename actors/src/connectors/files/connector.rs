@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lakewright_proto::{Error, ErrorCode, SourcePosition};
+use lakewright_storage::catalog::records::RunScope;
 use serde_json::Value;
 
 use super::config::FilesConfig;
@@ -13,11 +14,14 @@ use super::engine::Engine;
 use super::listing::{Found, Listing};
 use super::position::Position;
 use super::reader::FilesReader;
-use crate::connectors::{Connector, ConnectorKind, ShardReader, SourceError, SourceShard, StreamInfo};
+use crate::connectors::{
+    Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan,
+};
 
 /// The kind.
 pub struct FilesKind;
 
+#[async_trait]
 impl ConnectorKind for FilesKind {
     fn name(&self) -> &'static str {
         "files"
@@ -31,7 +35,7 @@ impl ConnectorKind for FilesKind {
         &["secret_access_key"]
     }
 
-    fn build(&self, config: &Value) -> Result<Box<dyn Connector>, Error> {
+    fn build(&self, config: &Value, _: Arc<dyn SourceHost>) -> Result<Box<dyn Connector>, Error> {
         let config =
             FilesConfig::parse(config).map_err(|faults| Error::new(ErrorCode::InvalidArgument, format!("files: {}", faults.join("; "))))?;
         Ok(Box::new(FilesConnector { config: Arc::new(config) }))
@@ -81,18 +85,17 @@ impl Connector for FilesConnector {
         Ok(streams.into_iter().map(info).collect())
     }
 
-    async fn shards(&self, _stream: &str) -> Result<Vec<SourceShard>, SourceError> {
+    async fn shards(&self, _stream: &str, scope: RunScope) -> Result<Vec<SourceShard>, SourceError> {
+        if scope == RunScope::Backfill {
+            return Err(SourceError::Fatal("files have no quota to spare, so a backfill is a full run: `lakewright run start ... --full`".into()));
+        }
         let n = self.config.shards;
         let key = |i: u32| if n == 1 { "0".to_owned() } else { format!("{i}/{n}") };
         Ok((0..n).map(|i| SourceShard { key: key(i), parents: Vec::new() }).collect())
     }
 
-    async fn open(
-        &self,
-        stream: &str,
-        shard: &SourceShard,
-        position: Option<&SourcePosition>,
-    ) -> Result<Box<dyn ShardReader>, SourceError> {
+    async fn open(&self, open: OpenShard) -> Result<Box<dyn ShardReader>, SourceError> {
+        let (stream, shard, position) = (open.stream.as_str(), &open.shard, open.position.as_ref());
         let unknown = || SourceError::Fatal(format!("stream {stream} has no shard {:?}; it has {} shards", shard.key, self.config.shards));
         let place = match shard.key.split_once('/') {
             None if shard.key == "0" => (0, 1),
@@ -105,5 +108,12 @@ impl Connector for FilesConnector {
         let listing = Listing::open(&self.config)?;
         let engine = Engine::new(listing, self.config.clone(), stream, place, Position::decode(position)?);
         Ok(Box::new(FilesReader::new(engine, Duration::from_millis(self.config.poll_ms))))
+    }
+
+    async fn plan(&self, stream: &str, _: Option<&SourcePosition>, _: RunScope) -> Result<StreamPlan, SourceError> {
+        let found: Vec<Found> = self.list().await?.into_iter().filter(|f| self.config.stream_of(&f.name) == stream).collect();
+        let bytes: u64 = found.iter().map(|f| f.size).sum();
+        let detail = format!("{} files, {bytes} bytes; a run reads those that are new or have grown since the last one", found.len());
+        Ok(StreamPlan { stream: stream.to_owned(), detail, ..StreamPlan::default() })
     }
 }

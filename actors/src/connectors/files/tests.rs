@@ -9,10 +9,12 @@ mod silver;
 mod units;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::Array;
-
-use lakewright_proto::SourcePosition;
+use async_trait::async_trait;
+use lakewright_proto::{SourcePosition, TenantId};
+use lakewright_storage::catalog::records::{QuotaAsk, QuotaGrant, RunScope};
 use serde_json::{json, Value};
 
 use super::FilesKind;
@@ -60,6 +62,7 @@ impl Got {
                 true
             }
             Fetch::Idle(_) => false,
+            Fetch::Wait(_, why) => panic!("{why}"),
             Fetch::End => panic!("files never end"),
         }
     }
@@ -71,11 +74,41 @@ fn config(dir: &Path, more: Value) -> Value {
     c
 }
 
+/// Files ask the node nothing.
+struct NoHost;
+
+#[async_trait]
+impl SourceHost for NoHost {
+    fn tenant(&self) -> TenantId {
+        TenantId::generate()
+    }
+
+    async fn take(&self, ask: QuotaAsk) -> Result<QuotaGrant, SourceError> {
+        Err(SourceError::Fatal(ask.name))
+    }
+
+    fn quota_used(&self, name: &str) -> Result<(u64, u64), SourceError> {
+        Err(SourceError::Fatal(name.to_owned()))
+    }
+
+    async fn known(&self, stream: &str, _: &str, _: usize) -> Result<Known, SourceError> {
+        Err(SourceError::Fatal(stream.to_owned()))
+    }
+}
+
+fn no_host() -> Arc<dyn SourceHost> {
+    Arc::new(NoHost)
+}
+
+fn at(stream: &str, shard: SourceShard, position: Option<&SourcePosition>) -> OpenShard {
+    OpenShard { stream: stream.to_owned(), shard, position: position.cloned(), scope: RunScope::Incremental, scan: 1 }
+}
+
 async fn open(config: &Value, position: Option<&SourcePosition>) -> Box<dyn ShardReader> {
     assert_eq!(FilesKind.check(config), Vec::<String>::new());
-    let connector = FilesKind.build(config).unwrap();
-    let shard = connector.shards("records").await.unwrap().remove(0);
-    connector.open("records", &shard, position).await.unwrap()
+    let connector = FilesKind.build(config, no_host()).unwrap();
+    let shard = connector.shards("records", RunScope::Incremental).await.unwrap().remove(0);
+    connector.open(at("records", shard, position)).await.unwrap()
 }
 
 async fn drain(reader: &mut Box<dyn ShardReader>, max_bytes: usize) -> Got {

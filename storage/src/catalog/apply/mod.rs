@@ -6,6 +6,7 @@ mod anomalies;
 mod control;
 mod fold;
 mod ingest;
+mod quotas;
 mod repack;
 mod runs;
 mod schedules;
@@ -145,6 +146,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::CreateWebhook(webhook) => webhooks::create(tx, webhook),
         Command::DeleteWebhook { tenant, name } => webhooks::delete(tx, *tenant, name),
         Command::SettleAlerts { tenant, webhook, from, to, delivery } => webhooks::settle(tx, *tenant, webhook, *from, *to, delivery),
+        Command::TakeQuota(ask) => quotas::take(tx, ask),
         Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
     }
 }

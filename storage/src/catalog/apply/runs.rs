@@ -11,7 +11,7 @@ use super::tables::ensure_table;
 use crate::table::StreamCounts;
 
 pub(super) fn start(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError> {
-    let Command::StartRun { run, tenant, connector, stream, mode, trigger, replay_of, bronze, shards } = command else {
+    let Command::StartRun { run, tenant, connector, stream, mode, trigger, replay_of, bronze, shards, scope } = command else {
         return refuse(ErrorCode::Internal, "not a command of runs");
     };
     let c = tx.need::<Connectors>(&(*tenant, *connector), || format!("connector {connector}"))?;
@@ -27,7 +27,7 @@ pub(super) fn start(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyEr
             )
         }
     }
-    let open_key = (*tenant, *connector, stream.clone());
+    let open_key = (*tenant, *connector, scope.open_name(stream));
     if let (Some(open), None) = (tx.get::<OpenRuns>(&open_key)?, replay_of) {
         return refuse(ErrorCode::AlreadyExists, format!("run {open} of {}/{stream} is still reading; wait for it or cancel it", c.name));
     }
@@ -76,6 +76,7 @@ pub(super) fn start(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyEr
         ledger: Default::default(),
         feeds: Vec::new(),
         error: None,
+        scope: *scope,
     };
     tx.put::<Runs>(&(*tenant, *run), &record)?;
     if replay_of.is_none() {
@@ -117,7 +118,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, status: RunSt
         super::anomalies::forget(tx, tenant, id)?;
         run.ended_at = Some(tx.now);
     }
-    let open_key = (tenant, run.connector_id, run.entity.clone());
+    let open_key = (tenant, run.connector_id, run.scope.open_name(&run.entity));
     if tx.get::<OpenRuns>(&open_key)? == Some(id) {
         tx.remove::<OpenRuns>(&open_key);
     }
@@ -168,7 +169,8 @@ fn try_seal(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<(), ApplyErr
 
 pub(super) fn reset_stream(tx: &mut Tx<'_>, tenant: TenantId, connector: ConnectorId, stream: &str) -> Result<Reply, ApplyError> {
     tx.need::<Connectors>(&(tenant, connector), || format!("connector {connector}"))?;
-    if let Some(run) = tx.get::<OpenRuns>(&(tenant, connector, stream.to_owned()))? {
+    for scope in [RunScope::Incremental, RunScope::Backfill] {
+        let Some(run) = tx.get::<OpenRuns>(&(tenant, connector, scope.open_name(stream)))? else { continue };
         return refuse(ErrorCode::Conflict, format!("run {run} is reading {stream}; cancel it first"));
     }
     for (_, id) in tx.scan::<SourceShards>(&(tenant, connector, stream.to_owned()))? {

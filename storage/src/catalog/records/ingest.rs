@@ -58,6 +58,38 @@ pub enum RunMode {
     Streaming,
 }
 
+/// What of the source a run reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunScope {
+    /// From where the last run ended.
+    #[default]
+    Incremental,
+    /// From the beginning; what the source no longer has is deleted.
+    Full,
+    /// From the beginning, behind everything more urgent; nothing is deleted.
+    Backfill,
+}
+
+/// The source's shards of this name and below it are read by backfills, and by nothing else.
+pub const BACKFILL_SHARD: &str = "backfill";
+
+impl RunScope {
+    /// The name under which a stream's run of this scope is open: a backfill goes on beside another run.
+    pub fn open_name(self, stream: &str) -> String {
+        match self {
+            Self::Incremental | Self::Full => stream.to_owned(),
+            // Names of streams have no such character.
+            Self::Backfill => format!("{stream}~{BACKFILL_SHARD}"),
+        }
+    }
+
+    /// Whether a run of this scope reads the shard of this name.
+    pub fn reads(self, shard_key: &str) -> bool {
+        (self == Self::Backfill) == shard_key.starts_with(BACKFILL_SHARD)
+    }
+}
+
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +172,9 @@ pub struct Run {
     pub feeds: Vec<TableId>,
     /// Why it failed.
     pub error: Option<String>,
+    /// What of the source it reads.
+    #[serde(default)]
+    pub scope: RunScope,
 }
 
 impl Run {

@@ -308,5 +308,6 @@ pub fn start_command(run: RunId, replay_of: Option<RunId>) -> Command {
         replay_of,
         bronze: spec(0x30, Layer::Bronze, "files_s", None),
         shards: vec![("a".into(), vec![]), ("b".into(), vec![])],
+        scope: Default::default(),
     }
 }

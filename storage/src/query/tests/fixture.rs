@@ -184,6 +184,7 @@ impl Lake {
                 replay_of: None,
                 bronze: spec(id, Layer::Bronze, "files_opportunity", &bronze_schema(), None),
                 shards: vec![("all".into(), vec![])],
+                scope: Default::default(),
             })
             .await;
         let Reply::Run { shards, .. } = started else { panic!("run") };

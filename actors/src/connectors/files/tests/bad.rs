@@ -102,7 +102,7 @@ async fn a_directory_that_vanishes_is_waited_for() {
         Err(SourceError::Retry { message, .. }) => assert!(message.contains("does not exist") && message.contains("/in"), "{message}"),
         other => panic!("{other:?}"),
     }
-    assert!(FilesKind.build(&config).unwrap().test().await.is_err());
+    assert!(FilesKind.build(&config, no_host()).unwrap().test().await.is_err());
     std::fs::write(away.join("b.ndjson"), "{\"a\":2}\n").unwrap();
     std::fs::rename(&away, &place).unwrap();
     assert_eq!(drain(&mut reader, 1000).await.texts(), ["{\"a\":2}"]);
@@ -123,5 +123,5 @@ fn every_fault_of_a_configuration_is_named() {
         assert!(faults.iter().any(|f| f.starts_with(key)), "{key}: {faults:?}");
     }
     assert!(!FilesKind.check(&json!("x")).is_empty());
-    assert!(FilesKind.build(&json!({})).is_err());
+    assert!(FilesKind.build(&json!({}), no_host()).is_err());
 }

@@ -147,12 +147,12 @@ async fn shards_and_directories_split_the_files() {
     }
     std::fs::write(dir.path().join(".hidden.ndjson"), "{}\n").unwrap();
     let config = config(dir.path(), json!({"stream_by": "directory", "shards": 3}));
-    let connector = FilesKind.build(&config).unwrap();
+    let connector = FilesKind.build(&config, no_host()).unwrap();
     let streams: Vec<_> = connector.discover().await.unwrap().into_iter().map(|s| s.name).collect();
     assert_eq!(streams, ["deals", "leads"]);
     let mut all = Vec::new();
-    for shard in connector.shards("deals").await.unwrap() {
-        let mut reader = connector.open("deals", &shard, None).await.unwrap();
+    for shard in connector.shards("deals", RunScope::Incremental).await.unwrap() {
+        let mut reader = connector.open(at("deals", shard, None)).await.unwrap();
         let got = drain(&mut reader, 1 << 20).await.texts();
         assert!((1..20).contains(&got.len()));
         all.extend(got);
@@ -163,5 +163,5 @@ async fn shards_and_directories_split_the_files() {
     assert!(all.iter().all(|t| t.contains("Deals")));
     assert!(connector.test().await.unwrap().contains("40 files"));
     let foreign = SourceShard { key: "0/4".into(), parents: vec![] };
-    assert!(connector.open("deals", &foreign, None).await.is_err());
+    assert!(connector.open(at("deals", foreign, None)).await.is_err());
 }

@@ -1,0 +1,26 @@
+//! Which keys a bucket holds: of each live row the key scope, the source key and the version.
+
+use arrow_array::RecordBatch;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use roaring::RoaringTreemap;
+
+use super::read::live_rows;
+use crate::deletion_vector;
+use crate::error::Result;
+use crate::object::Store;
+use crate::table::BucketState;
+
+const COLUMNS: [&str; 3] = ["_key_scope", "_source_key", "_version"];
+
+/// Batches with the columns `_key_scope`, `_source_key` and `_version`, file by file.
+pub fn live_keys<'a>(store: &'a Store, state: &'a BucketState) -> BoxStream<'a, Result<RecordBatch>> {
+    let of_file = move |file: &'a crate::table::DataFile| async move {
+        let deleted = match state.deletion_vectors.iter().find(|v| v.data_file == file.id) {
+            Some(v) => deletion_vector::read(store, v).await?,
+            None => RoaringTreemap::new(),
+        };
+        live_rows(store, file, &deleted, Some(&COLUMNS)).await
+    };
+    futures::stream::iter(&state.files).then(of_file).try_flatten().boxed()
+}
