@@ -81,3 +81,128 @@ def test_changes_are_followed_and_a_full_run_finds_what_is_gone(acme):
         full = run(acme, "pc", "--full")[0]
         assert full["ledger"][0]["deleted"] == 5, full
         assert differs(acme, source) == []
+
+
+def test_a_bad_day_of_the_api_loses_and_doubles_nothing(acme):
+    with standin(generate=120) as source:
+        connect(acme, source, role=True)
+        rules = [
+            {"kind": kind, "operation": "*", "rate": 0.04} for kind in ("500", "503", "throttle", "reset", "truncate", "expired")
+        ] + [{"kind": "500", "operation": "*", "rate": 0.03, "late": True}]
+        source.control("POST", "faults", {"seed": 5, "rules": rules})
+        node = acme
+        for _ in range(3):
+            source.advance(600, 30)
+            source.control("POST", "expire-sessions")
+            ended = run(node)[0]
+            assert ended["ledger"] == [] or ended["ledger"][0]["residue"] == 0
+        source.control("DELETE", "faults")
+        source.advance(600, 1, kinds={"stage": 1})
+        run(node, "pc", "--full")
+        assert differs(node, source) == []
+        injected = source.control("GET", "stats")["injected"]
+        assert sum(injected.values()) > 20 and len(injected) >= 6, injected
+
+
+def test_records_that_change_while_pages_are_read_come_as_they_are(acme):
+    with standin(generate=400) as source:
+        connect(acme, source, reads_per_second=200)
+        started = acme.json("run", "start", "--tenant", "acme", "pc")
+        first = (started if isinstance(started, list) else started["runs"])[0]["id"]
+        for _ in range(20):
+            source.advance(5, 10, kinds={"stage": 2, "revenue": 1, "create": 1})
+            wait_until("some records are read", lambda: source.stats()["calls_by_operation"].get("GetOpportunity", 0) > 0)
+        assert acme.settled(first)["status"] == "succeeded"
+        run(acme)
+        assert differs(acme, source) == []
+
+
+def test_the_quota_holds_over_connectors_and_a_day_that_is_used_up_is_waited_for(acme):
+    with Standin(generate=60, reads_per_second=10, reads_per_day=100_000) as source:
+        limits = {"reads_per_second": 10, "reads_per_day": 70, "reconcile_hours": 0}
+        connect(acme, source, "a", **limits)
+        connect(acme, source, "b", **limits)
+        many = len(source.truth("opportunity"))
+        plan = acme.json("connector", "plan", "--tenant", "acme", "a")[0]
+        assert plan["requests"] == many + 1 and plan["seconds"] >= many // 10 and "69 of 70 calls" in plan["detail"], plan
+        ids = []
+        for name in ("a", "b"):
+            started = acme.json("run", "start", "--tenant", "acme", name)
+            ids.append((started if isinstance(started, list) else started["runs"])[0]["id"])
+        wait_until("a connector says that it waits", lambda: "the 70 calls of 24 hours" in acme.tail(400), 60)
+        stats = source.stats()
+        assert many < stats["calls"] <= 70 and stats["throttles"] == 0, stats
+        assert any(acme.get_run(i)["status"] == "running" for i in ids)
+        # What was read before is there, although a run waits for tomorrow.
+        assert len(silver(acme)) > 20
+        for i in ids:
+            acme.cli("run", "cancel", "--tenant", "acme", i, check=False)
+
+
+def test_a_stream_that_fails_stops_no_other(acme):
+    with standin(generate=40) as source:
+        connect(acme, source, streams=["opportunity", "solution"])
+        source.control("POST", "faults", {"seed": 1, "rules": [{"kind": "denied", "operation": "ListSolutions", "rate": 1}]})
+        started = acme.json("run", "start", "--tenant", "acme", "pc")
+        ids = [r["id"] for r in (started if isinstance(started, list) else started["runs"])]
+        ended = {r["entity"]: r for r in map(acme.settled, ids)}
+        assert ended["opportunity"]["status"] == "succeeded"
+        assert ended["solution"]["status"] == "failed" and "AccessDenied" in ended["solution"]["error"]
+        assert acme.json("connector", "show", "--tenant", "acme", "pc")["status"] == "active"
+        source.control("DELETE", "faults")
+        run(acme)
+
+
+def test_a_backfill_goes_on_beside_a_run_that_follows_changes(acme):
+    with standin(generate=80) as source:
+        connect(acme, source)
+        run(acme)
+        started = acme.json("run", "start", "--tenant", "acme", "pc", "--mode", "streaming")
+        live = (started if isinstance(started, list) else started["runs"])[0]["id"]
+        backfill = run(acme, "pc", "--backfill")[0]
+        assert backfill["scope"] == "backfill" and backfill["read"] >= 80
+        assert backfill["ledger"][0]["unchanged"] == backfill["read"]
+        source.advance(60, 10, kinds={"stage": 1})
+        wait_until("the changes are there", lambda: differs(acme, source) == [], 30)
+        acme.cli("run", "cancel", "--tenant", "acme", live)
+
+
+def test_twenty_kills_over_a_run_with_a_bad_api_leave_the_truth(tmp_path):
+    import random
+    import time
+
+    node = Node(tmp_path)
+    node.start()
+    node.token = node.tenant("acme")
+    node.cli("pack", "load", str(ROOT / "packs" / "aws-partner"), "--pin", "--tenant", "acme")
+    chance = random.Random(11)
+    with standin(generate=1500) as source:
+        connect(node, source, role=True, reads_per_second=400)
+        rules = [{"kind": kind, "operation": "*", "rate": 0.01} for kind in ("500", "throttle", "reset", "expired", "truncate")]
+        source.control("POST", "faults", {"seed": 3, "rules": rules})
+        started = node.json("run", "start", "--tenant", "acme", "pc", "--mode", "streaming")
+        live = (started if isinstance(started, list) else started["runs"])[0]["id"]
+        points = ["fetch.done", "bronze.file.written", "bronze.commit.before", "bronze.commit.after"]
+        for kill in range(20):
+            source.advance(60, 15)
+            if kill % 5 == 0:
+                source.control("POST", "expire-sessions")
+            before = source.stats()["calls"]
+            more = lambda: not node.alive() or source.stats()["calls"] > before + chance.randrange(1, 120)
+            wait_until("the node reads on", more, 60)
+            node.kill()
+            if node.start(crash_at=points[kill % len(points)] if kill % 2 else None) is False:
+                node.start()
+            if kill % 2 and not node.alive():
+                node.start()
+        if not node.alive():
+            node.start()
+        node.kill()
+        node.start()
+        source.control("DELETE", "faults")
+        node.cli("run", "cancel", "--tenant", "acme", live)
+        run(node, "pc", "--full")
+        assert differs(node, source) == []
+        checked = node.json("table", "verify", "silver.partner_central_opportunity", "--from-bronze", "--tenant", "acme")
+        assert checked["fault_count"] == 0, checked
+    node.kill()
