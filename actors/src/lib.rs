@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod folder;
 pub mod freshness;
 pub mod housekeeping;
+pub mod marts;
 pub mod merge;
 pub mod metrics;
 pub mod offload;

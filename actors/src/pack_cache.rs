@@ -67,7 +67,14 @@ impl PackCache {
                 "the tenant uses no pack, so nothing says what its records mean; `lakewright pack load DIR --pin --tenant SLUG`",
             ))
         })?;
-        let context = Context { tenant: shard.tenant_id, connector: shard.connector_id, run: run.id, key_scope, key_scope_told, scan: run.scan as i64 };
+        let context = Context {
+            tenant: shard.tenant_id,
+            connector: shard.connector_id,
+            run: run.id,
+            key_scope,
+            key_scope_told,
+            scan: run.scan as i64,
+        };
         Pipeline::new(&pack, &shard.stream, context).map_err(|e| WorkError::Broken(e.to_string()))
     }
 }

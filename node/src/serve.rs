@@ -57,6 +57,8 @@ async fn serve(config: Config) -> Result<(), Error> {
     let facts = facts(&parts, &addresses);
     let service = AdminService::new(Arc::clone(&parts.services), Arc::clone(&engine), Arc::clone(&parts.keys), parts.raft.status(), facts);
     let admin_server = admin_server(service, authenticator.clone(), tls.clone(), admin_listener, stop.clone()).await?;
+    let services = Arc::clone(&parts.services);
+    parts.services.work.spawn(lakewright_actors::marts::watch(services, Arc::clone(&engine), now_us));
     let ring = ticket_ring::TicketRing::new(parts.services.catalog.clone(), Arc::clone(&parts.keys))?;
     let flight = queries::flight_parts(&parts, engine.as_ref().clone(), authenticator, ring.clone());
     let flight_server = tokio::spawn(queries::serve(flight, tls, flight_listener, stop.clone()));

@@ -2,7 +2,7 @@
 //! process kill itself (SIGKILL, nothing is flushed) the n-th time it passes that point.
 
 /// Every point, in the order a record passes them. Tests kill the node at each.
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 14] = [
     "fetch.done",
     "bronze.file.written",
     "bronze.commit.before",
@@ -15,6 +15,8 @@ pub const POINTS: [&str; 12] = [
     "silver.commit.before",
     "silver.commit.after",
     "catalog.snapshot.written",
+    "gold.files.written",
+    "gold.commit.after",
 ];
 
 /// Dies here if the environment asks for it; does nothing at all in release builds.

@@ -108,6 +108,17 @@ pub enum Key {
         /// The file.
         file: FileId,
     },
+    /// Rows of a mart as of one UTC day.
+    Gold {
+        /// The owner.
+        tenant: TenantId,
+        /// The mart.
+        mart: String,
+        /// As of.
+        date: Day,
+        /// The file.
+        file: FileId,
+    },
     /// A file of a Silver table.
     Silver {
         /// The owner.
@@ -201,6 +212,11 @@ pub fn system_root(tenant: TenantId, table: &str) -> String {
     format!("system/tenant_id={tenant}/table={table}")
 }
 
+/// The root of a mart.
+pub fn gold_root(tenant: TenantId, mart: &str) -> String {
+    format!("gold/tenant_id={tenant}/mart={mart}")
+}
+
 /// The root of a table's manifests.
 pub fn manifest_root(tenant: TenantId, table: TableId) -> String {
     format!("{MANIFEST_ROOT}/tenant_id={tenant}/table={table}")
@@ -210,6 +226,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bronze { tenant, source, day, file } => write!(f, "{}/{day}/{file}.parquet", bronze_root(*tenant, source)),
+            Self::Gold { tenant, mart, date, file } => write!(f, "{}/date={}/{file}.parquet", gold_root(*tenant, mart), date.0),
             Self::Silver { tenant, entity, part, file } => match part {
                 SilverPart::Rows(m) => write!(f, "{}/{m}/{file}.parquet", silver_root(*tenant, entity)),
                 SilverPart::Changes(m) => write!(f, "{}/{m}/{file}.parquet", changes_root(*tenant, entity)),
@@ -245,6 +262,10 @@ fn parse(key: &str) -> Option<Key> {
             let mo = month(y, m)?;
             let day = NaiveDate::from_ymd_opt(mo.year, mo.month, field(d, "day")?.parse().ok()?)?;
             Key::Bronze { tenant: tenant(t)?, source: name(s, "source")?, day: Day(day), file: file_id(file, "parquet")? }
+        }
+        ["gold", t, m, d, file] => {
+            let date = NaiveDate::parse_from_str(field(d, "date")?, "%Y-%m-%d").ok()?;
+            Key::Gold { tenant: tenant(t)?, mart: name(m, "mart")?, date: Day(date), file: file_id(file, "parquet")? }
         }
         ["silver", t, e, "_index", file] => {
             Key::Silver { tenant: tenant(t)?, entity: name(e, "entity")?, part: SilverPart::Index, file: file_id(file, "run")? }
@@ -288,6 +309,7 @@ impl Key {
     pub fn file(&self) -> FileId {
         match self {
             Self::Bronze { file, .. }
+            | Self::Gold { file, .. }
             | Self::Silver { file, .. }
             | Self::System { file, .. }
             | Self::Manifest { file, .. }
@@ -298,7 +320,7 @@ impl Key {
     /// The owner; catalog snapshots have none.
     pub fn tenant(&self) -> Option<TenantId> {
         match self {
-            Self::Bronze { tenant, .. } | Self::Silver { tenant, .. } | Self::System { tenant, .. } | Self::Manifest { tenant, .. } => {
+            Self::Bronze { tenant, .. } | Self::Gold { tenant, .. } | Self::Silver { tenant, .. } | Self::System { tenant, .. } | Self::Manifest { tenant, .. } => {
                 Some(*tenant)
             }
             Self::Snapshot { .. } => None,
@@ -309,6 +331,7 @@ impl Key {
     pub fn partition(&self) -> String {
         match self {
             Self::Bronze { day, .. } => day.to_string(),
+            Self::Gold { date, .. } => format!("date={}", date.0),
             Self::Silver { part: SilverPart::Rows(m) | SilverPart::Changes(m), .. } | Self::System { month: m, .. } => m.to_string(),
             _ => String::new(),
         }

@@ -1,5 +1,5 @@
 //! Quotas: no limit is ever exceeded, the urgent come first, tenants share.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use lakewright_proto::TenantId;
 use proptest::prelude::*;
@@ -40,7 +40,9 @@ fn live_calls_are_promised_ten_seconds_ahead_and_the_rest_gives_way() {
     // Nobody urgent asked for a while, and nothing is promised: history goes on in small blocks.
     assert_eq!(granted(decide(&mut q, &ask(1, QuotaClass::Backfill, 500), T0 + 20 * SECOND)), 20);
     // A live call then waits for two seconds at most.
-    assert!(matches!(decide(&mut q, &ask(1, QuotaClass::Live, 1), T0 + 20 * SECOND), QuotaGrant::Granted { wait_us, .. } if wait_us <= 2 * SECOND));
+    assert!(
+        matches!(decide(&mut q, &ask(1, QuotaClass::Live, 1), T0 + 20 * SECOND), QuotaGrant::Granted { wait_us, .. } if wait_us <= 2 * SECOND)
+    );
 }
 
 #[test]

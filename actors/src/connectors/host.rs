@@ -95,7 +95,8 @@ impl SourceHost for NodeHost {
                     }
                 }
                 if known.len() > most {
-                    let message = format!("{stream} has more than {most} known keys: too many to compare with a whole list; raise max_keys");
+                    let message =
+                        format!("{stream} has more than {most} known keys: too many to compare with a whole list; raise max_keys");
                     return Err(SourceError::Fatal(message));
                 }
             }

@@ -68,7 +68,8 @@ async fn a_run_that_goes_on_or_a_pause_puts_the_start_off() {
     let connector = world.connect(json!({"stream": "orders"})).await;
     world.write("a.ndjson", "{\"id\": 1, \"v\": 1}\n");
     let record = world.services.catalog.view().get::<Connectors>(&(world.tenant, connector)).unwrap().unwrap();
-    let going = runs::start(&world.services, "test", &record, Some("orders"), RunMode::Streaming, RunScope::Incremental, "manual").await.unwrap();
+    let going =
+        runs::start(&world.services, "test", &record, Some("orders"), RunMode::Streaming, RunScope::Incremental, "manual").await.unwrap();
     let now = now_us();
     set(&world, connector, now - MINUTE).await;
     assert_eq!(start_due(&world.services, now).await.unwrap(), 0);

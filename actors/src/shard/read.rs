@@ -38,13 +38,8 @@ pub(super) async fn read_shard(
     }
     let pipeline = Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, None)?);
     let source_shard = SourceShard { key: shard.key.clone(), parents: shard.parents.clone() };
-    let open = OpenShard {
-        stream: shard.stream.clone(),
-        shard: source_shard,
-        position: shard.position.clone(),
-        scope: run.scope,
-        scan: run.scan,
-    };
+    let open =
+        OpenShard { stream: shard.stream.clone(), shard: source_shard, position: shard.position.clone(), scope: run.scope, scan: run.scan };
     let reader = source.open(open).await?;
 
     let (checked, batches) = mpsc::channel(AHEAD);

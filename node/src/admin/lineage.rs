@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use lakewright_proto::{admin as pb, CommitSeq, Error, ErrorCode, Layer, RecordAddress, TenantId};
-use lakewright_storage::catalog::keyspace::SilverCommits;
+use lakewright_storage::catalog::keyspace::{GoldBuilds, SilverCommits};
 use lakewright_storage::catalog::{LineageEdge, LineageNode, Read as _, View};
 use tonic::Request;
 
@@ -48,11 +48,19 @@ impl AdminService {
         match r.from {
             Some(pb::walk_lineage_request::From::Table(_)) => {
                 let table = table.ok_or_else(|| not_found("the table"))?;
-                if table.layer != Layer::Silver {
-                    return Err(Error::new(ErrorCode::InvalidArgument, "a walk starts at a Silver table, a Bronze commit or a record"));
+                if table.layer == Layer::Gold {
+                    let days = walk.view.scan::<GoldBuilds>(&table.id).map_err(Error::from)?;
+                    // The newest day is made of all that the others are made of, and of what came since.
+                    start.extend(days.last().map(|((_, date), _)| LineageNode::Gold { table: table.id, date: *date }));
+                } else if table.layer != Layer::Silver {
+                    return Err(Error::new(ErrorCode::InvalidArgument, "a walk starts at a Gold or Silver table, a Bronze commit or a record"));
                 }
                 let most = (walk.limit / TABLE_COMMITS_SHARE).max(1);
-                let mut commits = walk.view.silver_commits(table.id, most + 1).map_err(Error::from)?;
+                let mut commits = if table.layer == Layer::Gold {
+                    Vec::new()
+                } else {
+                    walk.view.silver_commits(table.id, most + 1).map_err(Error::from)?
+                };
                 walk.answer.truncated = commits.len() > most;
                 commits.truncate(most);
                 for (bucket, c) in commits {
@@ -103,6 +111,7 @@ impl Walk<'_> {
                 let job = match &edge.to {
                     LineageNode::Silver { job, .. } => job.clone(),
                     LineageNode::Bronze { run, .. } => run.to_string(),
+                    LineageNode::Gold { .. } => "mart".to_owned(),
                     LineageNode::Source { .. } => String::new(),
                 };
                 self.answer.edges.push(pb::LineageEdge { from: id(&edge.from), to: id(&edge.to), job });
@@ -121,11 +130,16 @@ impl Walk<'_> {
                     self.view.bronze_inputs(&commit)
                 }
             }
-            (LineageNode::Silver { table, bucket, to, .. }, false) => {
+            (LineageNode::Silver { table, bucket, to, .. }, down) => {
                 let key = (*table, *bucket, *to);
                 let commit = self.view.get::<SilverCommits>(&key).map_err(Error::from)?.ok_or_else(|| not_found("the Silver commit"))?;
-                self.view.silver_inputs(*table, *bucket, &commit)
+                if down {
+                    self.view.silver_outputs(*table, *bucket, &commit)
+                } else {
+                    self.view.silver_inputs(*table, *bucket, &commit)
+                }
             }
+            (LineageNode::Gold { table, date }, false) => self.view.gold_inputs(*table, *date),
             _ => Ok(Vec::new()),
         };
         edges.map_err(Error::from)
@@ -163,6 +177,17 @@ impl Walk<'_> {
                 });
                 (pb::LineageNodeKind::SilverCommit, format!("silver.{name} at {to}"), at)
             }
+            LineageNode::Gold { table, date } => {
+                let name = self.view.table(*table).map_err(Error::from)?.name;
+                let build = self.view.get::<GoldBuilds>(&(*table, *date)).map_err(Error::from)?;
+                let at = build.map(|b| {
+                    fact("rows", b.rows.to_string());
+                    fact("snapshot", b.snapshot.to_string());
+                    fact("pack", b.pack);
+                    b.built_at
+                });
+                (pb::LineageNodeKind::GoldCommit, format!("gold.{name} of day {date}"), at)
+            }
         };
         self.answer.nodes.push(pb::LineageNode { id: id(node), kind: kind as i32, label, depth, facts, at: at.map(time) });
         Ok(())
@@ -178,5 +203,6 @@ fn id(node: &LineageNode) -> String {
         }
         LineageNode::Bronze { commit, .. } => format!("bronze/{commit}"),
         LineageNode::Silver { table, bucket, to, .. } => format!("silver/{table}/{bucket}/{to}"),
+        LineageNode::Gold { table, date } => format!("gold/{table}/{date}"),
     }
 }

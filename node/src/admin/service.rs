@@ -177,10 +177,19 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.test_connector_(request).await)
     }
 
-    async fn plan_connector(
-        &self,
-        request: Request<pb::PlanConnectorRequest>,
-    ) -> Result<Response<pb::PlanConnectorResponse>, Status> {
+    async fn list_marts(&self, request: Request<pb::ListMartsRequest>) -> Result<Response<pb::ListMartsResponse>, Status> {
+        answer(self.list_marts_(request).await)
+    }
+
+    async fn rebuild_mart(&self, request: Request<pb::RebuildMartRequest>) -> Result<Response<pb::Mart>, Status> {
+        answer(self.rebuild_mart_(request).await)
+    }
+
+    async fn explain(&self, request: Request<pb::ExplainRequest>) -> Result<Response<pb::ExplainResponse>, Status> {
+        answer(self.explain_(request).await)
+    }
+
+    async fn plan_connector(&self, request: Request<pb::PlanConnectorRequest>) -> Result<Response<pb::PlanConnectorResponse>, Status> {
         answer(self.plan_connector_(request).await)
     }
 

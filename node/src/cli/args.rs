@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::output::Format;
-use super::{audit, connector, deadletter, lineage, pack, quality, run, schedule, sql, table, tenant, token, user, webhook};
+use super::{audit, connector, deadletter, explain, lineage, mart, pack, quality, run, schedule, sql, table, tenant, token, user, webhook};
 use crate::config::{Sources, DEFAULT_FILE};
 
 /// Lakewright: a self-hosted, multi-tenant ingestion lakehouse.
@@ -82,6 +82,12 @@ pub(super) enum Command {
     /// Tables.
     #[command(subcommand)]
     Table(table::Cmd),
+    /// Gold tables.
+    #[command(subcommand)]
+    Mart(mart::Cmd),
+    /// Where a row or a value comes from.
+    #[command(subcommand)]
+    Explain(explain::Cmd),
     /// Data quality.
     #[command(subcommand)]
     Quality(quality::Cmd),

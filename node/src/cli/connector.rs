@@ -7,7 +7,8 @@ use clap::error::ErrorKind;
 use clap::{Arg, Subcommand, ValueEnum};
 use lakewright_proto::admin::{
     self as api, ClearBrokenRequest, CreateConnectorRequest, DiscoverConnectorRequest, GetConnectorRequest, ListConnectorsRequest,
-    PauseConnectorRequest, PlanConnectorRequest, ResetConnectorRequest, ResumeConnectorRequest, TestConnectorRequest, UpdateConnectorRequest,
+    PauseConnectorRequest, PlanConnectorRequest, ResetConnectorRequest, ResumeConnectorRequest, TestConnectorRequest,
+    UpdateConnectorRequest,
 };
 use lakewright_proto::{Error, ErrorCode};
 use serde_json::json;

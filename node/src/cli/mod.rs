@@ -6,7 +6,10 @@ mod check_config;
 mod client;
 mod connector;
 mod deadletter;
+mod explain;
+mod explain_views;
 mod lineage;
+mod mart;
 mod near;
 mod output;
 mod pack;
@@ -91,6 +94,8 @@ async fn dispatch(ctx: &Context, command: Command) -> Result<(), Error> {
         Command::Connector(c) => connector::run(ctx, c).await,
         Command::Run(c) => run::run(ctx, c).await,
         Command::Schedule(c) => schedule::run(ctx, c).await,
+        Command::Mart(c) => mart::run(ctx, c).await,
+        Command::Explain(c) => explain::run(ctx, c).await,
         Command::Pack(c) => pack::run(ctx, c).await,
         Command::Table(c) => table::run(ctx, c).await,
         Command::Quality(c) => quality::run(ctx, c).await,

@@ -19,7 +19,7 @@ pub(crate) enum Format {
 }
 
 /// A column of a list: its heading, and the field of the JSON that it shows.
-pub(crate) type Column = (&'static str, &'static str);
+pub(crate) type Column<'a> = (&'a str, &'a str);
 
 /// Writes to standard output.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ impl Output {
     }
 
     /// A list; `nothing` is said to people where it is empty.
-    pub(crate) fn list(&self, rows: &[Value], columns: &[Column], nothing: &str) -> Result<(), Error> {
+    pub(crate) fn list(&self, rows: &[Value], columns: &[Column<'_>], nothing: &str) -> Result<(), Error> {
         match self.format {
             Format::Json => self.json(&Value::from(rows.to_vec())),
             Format::Csv => self.text(&csv(rows, columns)),
@@ -115,7 +115,7 @@ pub(super) fn new_table() -> Table {
     table
 }
 
-pub(super) fn table(rows: &[Value], columns: &[Column]) -> String {
+pub(super) fn table(rows: &[Value], columns: &[Column<'_>]) -> String {
     let mut table = new_table();
     table.set_header(columns.iter().map(|(heading, _)| *heading));
     for row in rows {
@@ -131,7 +131,7 @@ pub(super) fn table(rows: &[Value], columns: &[Column]) -> String {
     table.to_string()
 }
 
-pub(super) fn csv(rows: &[Value], columns: &[Column]) -> String {
+pub(super) fn csv(rows: &[Value], columns: &[Column<'_>]) -> String {
     let mut out = columns.iter().map(|(_, field)| *field).collect::<Vec<_>>().join(",") + "\n";
     for row in rows {
         let cells: Vec<_> = columns.iter().map(|(_, field)| quote(&show(&row[*field]))).collect();

@@ -150,6 +150,19 @@ pub struct CommitCompaction {
     pub delta: SilverDelta,
 }
 
+/// The rows of a Gold table for one day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommitGold {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The table, made if it is new.
+    pub spec: TableSpec,
+    /// What the rows are made of.
+    pub build: GoldBuild,
+    /// The files, those that `build` names.
+    pub files: Vec<DataFile>,
+}
+
 /// What can be proposed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -365,6 +378,8 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// A mart built.
+    CommitGold(CommitGold),
     /// Calls to a source, charged before they are made.
     TakeQuota(QuotaAsk),
     /// A webhook's next alert, or several that it does not want, are settled or to be tried again.
@@ -402,6 +417,8 @@ pub enum Reply {
     Silver(u64),
     /// A pack is pinned; its Silver tables.
     Tables(Vec<TableId>),
+    /// Gold is committed; its table.
+    Gold(TableId),
     /// Calls that may be made, or that none may be yet.
     Quota(QuotaGrant),
 }

@@ -48,6 +48,7 @@ impl fmt::Display for Command {
             Self::MoveSchedule { connector, due, .. } => write!(f, "move schedule of connector {connector} past {due}"),
             Self::CreateWebhook(w) => write!(f, "create webhook {}", w.name),
             Self::DeleteWebhook { name, .. } => write!(f, "delete webhook {name}"),
+            Self::CommitGold(c) => write!(f, "commit gold.{} of day {}", c.spec.name, c.build.date),
             Self::TakeQuota(a) => write!(f, "take {} calls of quota {}", a.calls, a.name),
             Self::SettleAlerts { webhook, from, .. } => write!(f, "settle alert {from} of webhook {webhook}"),
         }
@@ -79,6 +80,7 @@ impl Command {
                 | Self::RaiseAlert(_)
                 | Self::SettleAlerts { .. }
                 | Self::TakeQuota(_)
+                | Self::CommitGold(_)
                 | Self::MoveSchedule { .. }
         )
     }

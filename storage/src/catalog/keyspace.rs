@@ -135,6 +135,8 @@ spaces! {
     SilverCommits = 0x53 "silver_commits": (TableId, u32, CommitSeq) => SilverCommit;
     /// Commits of replayed dead letters, per shard.
     Replays = 0x55 "replays": (ShardId, CommitSeq) => ();
+    /// What the rows of each day of a Gold table are made of.
+    GoldBuilds = 0x57 "gold_builds": (TableId, u32) => GoldBuild;
     /// What came last for each Silver table, by the table's name.
     Arrivals = 0x54 "arrivals": (TenantId, String) => Arrival;
     /// How good the records of each Silver table are, by the table's name.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keyspace::*;
 use super::records::*;
-use super::view::View;
+use super::view::{Read, View};
 use crate::error::Result;
 
 /// A point of the lineage graph.
@@ -45,6 +45,13 @@ pub enum LineageNode {
         to: CommitSeq,
         /// The transform job.
         job: String,
+    },
+    /// The rows of a mart for one day.
+    Gold {
+        /// The table.
+        table: TableId,
+        /// The day, in days since 1970.
+        date: u32,
     },
 }
 
@@ -147,6 +154,42 @@ impl View<'_> {
                         edges.push(LineageEdge { from: self.bronze_node(commit)?, to });
                     }
                 }
+            }
+        }
+        Ok(edges)
+    }
+}
+
+impl View<'_> {
+    /// The edges into a day's rows of a mart: from the Silver commits since the day before it was built for.
+    pub fn gold_inputs(&self, table: TableId, date: u32) -> Result<Vec<LineageEdge>> {
+        let Some(build) = self.get::<GoldBuilds>(&(table, date))? else { return Ok(Vec::new()) };
+        let before = match date.checked_sub(1) {
+            Some(day) => self.previous::<GoldBuilds>(&table, &(table, day))?.map(|(_, b)| b),
+            None => None,
+        };
+        let to = LineageNode::Gold { table, date };
+        let mut edges = Vec::new();
+        for input in &build.inputs {
+            let from = before.iter().flat_map(|b| &b.inputs).find(|i| i.table == input.table).map_or(CommitSeq(0), |i| i.watermark);
+            for bucket in 0..self.table(input.table)?.buckets {
+                let last = (input.table, bucket, input.watermark);
+                let commits = self.between::<SilverCommits>(&(input.table, bucket, CommitSeq(from.0 + 1)), &last, usize::MAX)?;
+                let node = |(_, c): (_, SilverCommit)| LineageNode::Silver { table: input.table, bucket, to: c.to, job: c.job };
+                edges.extend(commits.into_iter().map(|pair| LineageEdge { from: node(pair), to: to.clone() }));
+            }
+        }
+        Ok(edges)
+    }
+
+    /// The edges out of a Silver commit: into the first day of each mart that has it.
+    pub fn silver_outputs(&self, table: TableId, bucket: u32, commit: &SilverCommit) -> Result<Vec<LineageEdge>> {
+        let from = LineageNode::Silver { table, bucket, to: commit.to, job: commit.job.clone() };
+        let mut edges = Vec::new();
+        for gold in self.tables(self.table(table)?.tenant_id)?.into_iter().filter(|t| t.layer == lakewright_proto::Layer::Gold) {
+            let has = |b: &GoldBuild| b.inputs.iter().any(|i| i.table == table && i.watermark >= commit.to);
+            if let Some(((_, date), _)) = self.scan::<GoldBuilds>(&gold.id)?.into_iter().find(|(_, b)| has(b)) {
+                edges.push(LineageEdge { from: from.clone(), to: LineageNode::Gold { table: gold.id, date } });
             }
         }
         Ok(edges)

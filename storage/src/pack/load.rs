@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::entity::*;
 use super::lines::{Lines, HEAD};
+use super::marts::{self, Mart};
 use super::numbers::{day, scaled};
 use super::path::Path;
 use super::raw::{RawEntity, RawField, RawPack, RawRate, RawRule};
@@ -47,6 +48,7 @@ pub struct Pack {
     hash: String,
     name: String,
     entities: Vec<Entity>,
+    marts: Vec<Mart>,
 }
 
 impl Pack {
@@ -64,7 +66,8 @@ impl Pack {
             check.faults.sort_by_key(|f| f.line);
             return Err(PackFaults(check.faults));
         }
-        Ok(Self { hash: hash(files), name: raw.pack, entities })
+        let marts = marts::parse(files).map_err(PackFaults)?;
+        Ok(Self { hash: hash(files), name: raw.pack, entities, marts })
     }
 
     /// SHA-256 of its content: its version.
@@ -80,6 +83,11 @@ impl Pack {
     /// Its entities.
     pub fn entities(&self) -> &[Entity] {
         &self.entities
+    }
+
+    /// Its Gold tables.
+    pub fn marts(&self) -> &[Mart] {
+        &self.marts
     }
 
     /// The entities that take a stream's records.

@@ -31,6 +31,8 @@ pub enum Profile {
         /// Columns of long texts that all differ: only compressed.
         raw: Vec<String>,
     },
+    /// Rows of a mart; their time is `_built_at`.
+    Gold,
     /// A system table, whose rows have their time in this column.
     System {
         /// A `Timestamp(us)` column.
@@ -50,6 +52,7 @@ impl Profile {
     pub(super) fn time_column(&self) -> &str {
         match self {
             Self::Bronze => "_ingested_at",
+            Self::Gold => "_built_at",
             Self::System { time_column } | Self::Silver { time_column, .. } => time_column,
         }
     }
@@ -74,6 +77,7 @@ impl Profile {
                     .set_column_dictionary_enabled(ColumnPath::from("_location"), false)
                     .set_column_dictionary_enabled(ColumnPath::from("_source_key"), false)
             }
+            Self::Gold => b.set_statistics_enabled(EnabledStatistics::Page),
             Self::Silver { raw, .. } => {
                 let b = b.set_statistics_enabled(EnabledStatistics::Page).set_data_page_row_count_limit(8_192);
                 raw.iter().fold(b, |b, column| plain(b, column))

@@ -72,6 +72,19 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// The same query with values of a row in place of its parameters, the first column's for `$1`.
+    pub fn bind_row(self, row: &RecordBatch, columns: &[String]) -> Result<Self, Error> {
+        let value = |name: &String| {
+            let missing = || Error::new(ErrorCode::InvalidArgument, format!("the row has no column {name:?}"));
+            let column = row.column_by_name(name).ok_or_else(missing)?;
+            ScalarValue::try_from_array(column, 0).map_err(|e| query_error(&e))
+        };
+        let values = columns.iter().map(value).collect::<Result<_, Error>>()?;
+        self.bind(values)
+    }
+}
+
 impl QuerySession {
     /// The catalog version that it reads.
     pub fn version(&self) -> u64 {
@@ -154,6 +167,11 @@ impl QuerySession {
     pub fn schema(&self, planned: &Planned) -> Result<SchemaRef, Error> {
         let optimized = self.state.optimize(&planned.plan).map_err(|e| query_error(&e))?;
         Ok(client_schema(optimized.schema().as_arrow()))
+    }
+
+    /// The stored tables that a query reads, each once.
+    pub fn tables_of(&self, planned: &Planned) -> Result<Vec<(Layer, String)>, Error> {
+        tables_read(&planned.plan)
     }
 
     /// How fresh and how good the tables are that a query reads. Some look-ups in the catalog; nothing runs.

@@ -218,6 +218,7 @@ fn edge_row(e: &LineageEdge, commit: &BronzeCommit, names: &std::collections::Ha
         LineageNode::Source { connector, stream, shard, .. } => ("source", format!("{connector}/{stream}/{shard}")),
         LineageNode::Bronze { commit, .. } => ("bronze", commit.to_string()),
         LineageNode::Silver { table, bucket, to, .. } => ("silver", format!("{table}/{bucket}/{to}")),
+        LineageNode::Gold { table, date } => ("gold", format!("{table}/{date}")),
     };
     let ((from_kind, from), (to_kind, to)) = (id(&e.from), id(&e.to));
     let positions = match &e.from {

@@ -57,6 +57,11 @@ pub fn change_columns() -> Vec<Field> {
     ]
 }
 
+/// The columns that every Gold table begins with; the mart's own follow, `as_of_date` first.
+pub fn gold_columns() -> Vec<Field> {
+    vec![column(18, "_built_at", instant(), false), column(19, "_snapshot", DataType::Int64, false)]
+}
+
 /// Bronze: raw records and where they came from.
 pub fn bronze() -> SchemaRef {
     Arc::new(Schema::new(vec![

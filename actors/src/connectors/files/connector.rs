@@ -14,9 +14,7 @@ use super::engine::Engine;
 use super::listing::{Found, Listing};
 use super::position::Position;
 use super::reader::FilesReader;
-use crate::connectors::{
-    Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan,
-};
+use crate::connectors::{Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan};
 
 /// The kind.
 pub struct FilesKind;
@@ -87,7 +85,9 @@ impl Connector for FilesConnector {
 
     async fn shards(&self, _stream: &str, scope: RunScope) -> Result<Vec<SourceShard>, SourceError> {
         if scope == RunScope::Backfill {
-            return Err(SourceError::Fatal("files have no quota to spare, so a backfill is a full run: `lakewright run start ... --full`".into()));
+            return Err(SourceError::Fatal(
+                "files have no quota to spare, so a backfill is a full run: `lakewright run start ... --full`".into(),
+            ));
         }
         let n = self.config.shards;
         let key = |i: u32| if n == 1 { "0".to_owned() } else { format!("{i}/{n}") };

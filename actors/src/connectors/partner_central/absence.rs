@@ -41,3 +41,7 @@ pub fn compare(listed: &HashMap<Box<str>, Option<i64>>, known: &Known, versions:
     found.absent.sort_unstable();
     found
 }
+
+#[cfg(test)]
+#[path = "absence_tests.rs"]
+mod tests;

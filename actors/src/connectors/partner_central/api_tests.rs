@@ -13,7 +13,9 @@ fn list() -> Call {
 #[test]
 fn each_failure_has_one_meaning() {
     let of = |call: &Call, code: &str, message: &str, status| judge(call, code, message, status, false, "whole");
-    assert!(matches!(of(&get(), "ThrottlingException", "slow down", Some(400)), CallError::Throttled(t) if t == "GetOpportunity/O1: ThrottlingException: slow down"));
+    assert!(
+        matches!(of(&get(), "ThrottlingException", "slow down", Some(400)), CallError::Throttled(t) if t == "GetOpportunity/O1: ThrottlingException: slow down")
+    );
     assert_eq!(of(&get(), "ResourceNotFoundException", "no", Some(400)), CallError::Gone);
     assert!(matches!(of(&get(), "AccessDeniedException", "limited", Some(400)), CallError::Refused(_)));
     assert!(matches!(of(&list(), "AccessDeniedException", "no", Some(400)), CallError::Fatal(_)));

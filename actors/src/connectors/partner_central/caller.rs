@@ -77,7 +77,8 @@ impl Caller {
                     self.renew(session.number).await;
                     sessions += 1;
                     if sessions >= SESSIONS {
-                        let message = format!("{why}; the credentials do not let us in, and getting new ones {SESSIONS} times did not help");
+                        let message =
+                            format!("{why}; the credentials do not let us in, and getting new ones {SESSIONS} times did not help");
                         return Err(Ended::Failed(SourceError::Retry { message, after: None }));
                     }
                     why

@@ -195,3 +195,7 @@ impl Config {
         format!("{}/{}", told.unwrap_or_default(), self.catalog)
     }
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

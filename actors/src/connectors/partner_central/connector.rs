@@ -16,9 +16,7 @@ use super::pace::quota_name;
 use super::position::Position;
 use super::streams::Stream;
 use super::{credentials, pages};
-use crate::connectors::{
-    Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan,
-};
+use crate::connectors::{Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan};
 
 /// The kind.
 pub struct PartnerCentralKind;
@@ -156,7 +154,9 @@ pub fn class(scope: RunScope) -> QuotaClass {
 pub fn ended(e: Ended) -> SourceError {
     match e {
         Ended::Failed(e) => e,
-        Ended::Wait(wait, why) => SourceError::Retry { message: format!("{why}; try again in {} s", wait.as_secs().max(1)), after: Some(wait) },
+        Ended::Wait(wait, why) => {
+            SourceError::Retry { message: format!("{why}; try again in {} s", wait.as_secs().max(1)), after: Some(wait) }
+        }
         Ended::Refused(why) => SourceError::Fatal(why),
         Ended::Gone => SourceError::Fatal("the source knows no such record".into()),
         Ended::BadToken => SourceError::Retry { message: "a list's token is not good any more".into(), after: None },

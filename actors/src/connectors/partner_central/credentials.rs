@@ -51,7 +51,9 @@ pub async fn account_id(config: &Config) -> Result<String, SourceError> {
     let answer = aws_sdk_sts::Client::new(&sts(config, &sdk)).get_caller_identity().send().await;
     let identity = answer.map_err(|e| {
         let why = aws_sdk_sts::error::DisplayErrorContext(&e);
-        SourceError::Fatal(format!("sts:GetCallerIdentity failed, so the account is unknown: {why}. Mend the credentials, or set account_id"))
+        SourceError::Fatal(format!(
+            "sts:GetCallerIdentity failed, so the account is unknown: {why}. Mend the credentials, or set account_id"
+        ))
     })?;
     let account = identity.account().filter(|a| !a.is_empty());
     account.map(str::to_owned).ok_or_else(|| SourceError::Fatal("sts:GetCallerIdentity named no account; set account_id".into()))

@@ -122,7 +122,8 @@ impl ListReader {
             return false;
         }
         // What changed before the pass before the last began was read then, whatever has happened since.
-        let is_old = matches!((self.stream, self.position.passes.1, item.changed), (Stream::Engagement, Some(floor), Some(at)) if at <= floor);
+        let is_old =
+            matches!((self.stream, self.position.passes.1, item.changed), (Stream::Engagement, Some(floor), Some(at)) if at <= floor);
         !is_old
     }
 

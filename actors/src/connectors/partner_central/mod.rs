@@ -23,4 +23,3 @@ mod streams;
 mod sweep;
 
 pub use connector::PartnerCentralKind;
-

@@ -96,7 +96,9 @@ impl Pace {
     fn why(&self, limit: QuotaLimit) -> String {
         match limit {
             QuotaLimit::Second => format!("all {} calls a second of quota {} are promised", self.per_second, self.name),
-            QuotaLimit::Day => format!("the {} calls of 24 hours of quota {} are used, or kept for what is more urgent", self.per_day, self.name),
+            QuotaLimit::Day => {
+                format!("the {} calls of 24 hours of quota {} are used, or kept for what is more urgent", self.per_day, self.name)
+            }
             QuotaLimit::Share => format!("this tenant's share of the {} calls of 24 hours of quota {} is used", self.per_day, self.name),
         }
     }

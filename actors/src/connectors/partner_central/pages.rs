@@ -92,3 +92,7 @@ pub fn instant(text: &str) -> Option<i64> {
 pub fn instant_text(us: i64) -> String {
     chrono::DateTime::from_timestamp_micros(us).unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
+
+#[cfg(test)]
+#[path = "pages_tests.rs"]
+mod tests;

@@ -86,3 +86,7 @@ impl Position {
         self.after.map(|a| a - overlap_us)
     }
 }
+
+#[cfg(test)]
+#[path = "position_tests.rs"]
+mod tests;

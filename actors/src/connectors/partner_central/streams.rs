@@ -21,8 +21,7 @@ pub enum Stream {
 
 impl Stream {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Opportunity, Self::AwsSummary, Self::Solution, Self::Engagement, Self::Invitation, Self::Association];
+    pub const ALL: [Self; 6] = [Self::Opportunity, Self::AwsSummary, Self::Solution, Self::Engagement, Self::Invitation, Self::Association];
 
     /// The stream of this name.
     pub fn named(name: &str) -> Option<Self> {

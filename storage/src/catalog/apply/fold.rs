@@ -15,7 +15,7 @@ use super::tables::{check_age, drop_object, table_by_id};
 /// manifest of removed files goes when no reader can need it, as they do.
 pub(super) fn fold(tx: &mut Tx<'_>, table: TableId, bucket: u32, manifest: &Manifest, files: &[FileId]) -> Result<Reply, ApplyError> {
     let t = table_by_id(tx, table)?;
-    if t.buckets > 0 {
+    if t.buckets > 0 || t.layer == lakewright_proto::Layer::Gold {
         return refuse(ErrorCode::InvalidArgument, format!("files of {} may lose rows: only append-only tables are folded", t.name));
     }
     if (manifest.table, manifest.bucket) != (table, bucket) || !manifest.path.contains(&format!("tenant_id={}/", t.tenant_id)) {

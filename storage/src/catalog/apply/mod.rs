@@ -5,6 +5,7 @@ mod alerts;
 mod anomalies;
 mod control;
 mod fold;
+mod gold;
 mod ingest;
 mod quotas;
 mod repack;
@@ -146,6 +147,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::CreateWebhook(webhook) => webhooks::create(tx, webhook),
         Command::DeleteWebhook { tenant, name } => webhooks::delete(tx, *tenant, name),
         Command::SettleAlerts { tenant, webhook, from, to, delivery } => webhooks::settle(tx, *tenant, webhook, *from, *to, delivery),
+        Command::CommitGold(c) => gold::commit(tx, c),
         Command::TakeQuota(ask) => quotas::take(tx, ask),
         Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
     }

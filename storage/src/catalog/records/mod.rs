@@ -3,6 +3,7 @@
 
 mod cluster;
 mod control;
+mod gold;
 mod ingest;
 mod profile;
 mod quota;
@@ -14,6 +15,7 @@ mod webhook;
 pub(crate) use cluster::serde_bytes_vec as bytes;
 pub use cluster::{Alert, Answer, AuditEntry, ClusterRecord, RingKey, SealedSecret};
 pub use control::{Connector, ConnectorStatus, Pack, PackFile, Role, Status, Tenant, Token, User};
+pub use gold::{GoldBuild, GoldInput};
 pub use ingest::{
     Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunScope, RunStatus, Shard, ShardStatus, SilverCommit,
     BACKFILL_SHARD,

@@ -36,7 +36,9 @@ fn an_idle_tenant_and_a_shard_are_small() {
     };
     drop(open);
     w.finish(open_run, crate::catalog::records::RunStatus::Cancelled);
-    let Command::StartRun { tenant, connector, stream, mode, trigger, replay_of, bronze, scope, .. } = start_command(run, None) else { panic!() };
+    let Command::StartRun { tenant, connector, stream, mode, trigger, replay_of, bronze, scope, .. } = start_command(run, None) else {
+        panic!()
+    };
     let shards = (0..1_000).map(|n| (format!("inbox/2026/11/23/part-{n:05}.ndjson"), vec![])).collect();
     w.done(Command::StartRun { run, tenant, connector, stream, mode, trigger, replay_of, bronze, shards, scope });
     let per_shard = (size(&w) - before) / 1_000;

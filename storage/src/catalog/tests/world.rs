@@ -271,6 +271,17 @@ pub fn a_schedule() -> Schedule {
         retry_at: 0,
     }
 }
+/// Ten calls of an account's quota.
+pub fn an_ask() -> QuotaAsk {
+    QuotaAsk {
+        name: "111111111111/partnercentral-selling/reads".into(),
+        tenant: tenant(),
+        class: QuotaClass::Live,
+        calls: 10,
+        per_second: 10,
+        per_day: 100_000,
+    }
+}
 /// All alerts, to one address.
 pub fn a_webhook(name: &str) -> Webhook {
     Webhook {
