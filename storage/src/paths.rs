@@ -320,9 +320,11 @@ impl Key {
     /// The owner; catalog snapshots have none.
     pub fn tenant(&self) -> Option<TenantId> {
         match self {
-            Self::Bronze { tenant, .. } | Self::Gold { tenant, .. } | Self::Silver { tenant, .. } | Self::System { tenant, .. } | Self::Manifest { tenant, .. } => {
-                Some(*tenant)
-            }
+            Self::Bronze { tenant, .. }
+            | Self::Gold { tenant, .. }
+            | Self::Silver { tenant, .. }
+            | Self::System { tenant, .. }
+            | Self::Manifest { tenant, .. } => Some(*tenant),
             Self::Snapshot { .. } => None,
         }
     }

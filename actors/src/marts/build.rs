@@ -64,7 +64,10 @@ pub async fn build(services: &Services, engine: &QueryEngine, tenant: TenantId, 
     while let Some(batch) = rows.try_next().await? {
         total += batch.num_rows() as u64;
         if total > MAX_ROWS {
-            return Err(Error::new(ErrorCode::ResourceExhausted, format!("mart {} has more than {MAX_ROWS} rows; group by less", mart.name)));
+            return Err(Error::new(
+                ErrorCode::ResourceExhausted,
+                format!("mart {} has more than {MAX_ROWS} rows; group by less", mart.name),
+            ));
         }
         let (_, writer) = match &mut writer {
             Some(writer) => writer,

@@ -161,7 +161,14 @@ async fn state(
 }
 
 /// Whether something that a mart reads has changed since its newest build.
-pub async fn is_stale(services: &Services, engine: &QueryEngine, tenant: TenantId, pack: &str, mart: &Mart, now: i64) -> Result<bool, Error> {
+pub async fn is_stale(
+    services: &Services,
+    engine: &QueryEngine,
+    tenant: TenantId,
+    pack: &str,
+    mart: &Mart,
+    now: i64,
+) -> Result<bool, Error> {
     let state = state(services, engine, tenant, pack, mart, &mut Memory::default()).await?;
     Ok(when(&state, mart.debounce, now) != When::Never)
 }

@@ -61,7 +61,8 @@ impl AdminService {
             }
         };
         let c = Columns(&row);
-        let address = RecordAddress { shard: ShardId(c.number("_address_shard", 0)? as u64), offset: c.number("_address_offset", 0)? as u64 };
+        let address =
+            RecordAddress { shard: ShardId(c.number("_address_shard", 0)? as u64), offset: c.number("_address_offset", 0)? as u64 };
         let origin = self.origin(tenant, address, &c).await?;
         let verdict = self.verdict(&session, table, address, &c).await?;
         let (history, truncated) = self.history(&session, table, r, &c).await?;
@@ -139,7 +140,12 @@ impl AdminService {
             return Ok(pb::RecordVerdict { is_valid: true, flags, ..pb::RecordVerdict::default() });
         };
         let c = Columns(batch);
-        Ok(pb::RecordVerdict { is_valid: c.flag("is_valid", 0)?, failed_rules: c.texts("failed_rules", 0)?, warnings: c.texts("warnings", 0)?, flags })
+        Ok(pb::RecordVerdict {
+            is_valid: c.flag("is_valid", 0)?,
+            failed_rules: c.texts("failed_rules", 0)?,
+            warnings: c.texts("warnings", 0)?,
+            flags,
+        })
     }
 
     /// The changes of the row, oldest first; of a cell those that changed it.
@@ -239,7 +245,8 @@ pub(super) fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch, Error>
 /// Rows as JSON objects, nulls told.
 pub(super) fn json(batch: &RecordBatch) -> Result<Vec<Value>, Error> {
     let failed = |e: String| Error::new(ErrorCode::Internal, format!("a row cannot be shown: {e}"));
-    let mut writer = arrow_json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow_json::writer::JsonArray>(Vec::new());
+    let mut writer =
+        arrow_json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow_json::writer::JsonArray>(Vec::new());
     writer.write(batch).and_then(|()| writer.finish()).map_err(|e| failed(e.to_string()))?;
     let bytes = writer.into_inner();
     if bytes.is_empty() {

@@ -53,12 +53,11 @@ impl AdminService {
     fn build_of(&self, table: &Table, date: &str) -> Result<GoldBuild, Error> {
         let view = self.services().catalog.view();
         let builds = view.scan::<GoldBuilds>(&table.id).map_err(Error::from)?;
-        let found = if date.is_empty() {
-            builds.into_iter().next_back()
-        } else {
-            builds.into_iter().find(|(_, b)| day_text(b.date) == date)
-        };
-        found.map(|(_, b)| b).ok_or_else(|| not_found(format_args!("rows of gold.{} as of {}", table.name, if date.is_empty() { "any day" } else { date })))
+        let found =
+            if date.is_empty() { builds.into_iter().next_back() } else { builds.into_iter().find(|(_, b)| day_text(b.date) == date) };
+        found
+            .map(|(_, b)| b)
+            .ok_or_else(|| not_found(format_args!("rows of gold.{} as of {}", table.name, if date.is_empty() { "any day" } else { date })))
     }
 
     async fn contributing(
@@ -101,7 +100,10 @@ async fn listed(session: &QuerySession, sql: &str, mart: &Mart, row: &RecordBatc
 fn grain(mart: &Mart, key: &[String]) -> Result<String, Error> {
     let usage = || {
         let columns: Vec<String> = mart.grain.iter().map(|c| format!("{c}=VALUE")).collect();
-        Error::new(ErrorCode::InvalidArgument, format!("a row of gold.{} is named by {}; nothing after = is null", mart.name, columns.join(" ")))
+        Error::new(
+            ErrorCode::InvalidArgument,
+            format!("a row of gold.{} is named by {}; nothing after = is null", mart.name, columns.join(" ")),
+        )
     };
     let mut conditions = Vec::new();
     for column in &mart.grain {

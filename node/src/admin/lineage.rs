@@ -53,7 +53,10 @@ impl AdminService {
                     // The newest day is made of all that the others are made of, and of what came since.
                     start.extend(days.last().map(|((_, date), _)| LineageNode::Gold { table: table.id, date: *date }));
                 } else if table.layer != Layer::Silver {
-                    return Err(Error::new(ErrorCode::InvalidArgument, "a walk starts at a Gold or Silver table, a Bronze commit or a record"));
+                    return Err(Error::new(
+                        ErrorCode::InvalidArgument,
+                        "a walk starts at a Gold or Silver table, a Bronze commit or a record",
+                    ));
                 }
                 let most = (walk.limit / TABLE_COMMITS_SHARE).max(1);
                 let mut commits = if table.layer == Layer::Gold {

@@ -37,7 +37,10 @@ impl AdminService {
         let pins = services.catalog.view().pinned_packs(tenant).map_err(Error::from)?;
         let mut out = Vec::new();
         for pin in pins {
-            let pack = services.packs.pack(&services.catalog, &pin.hash).map_err(|e| Error::new(lakewright_proto::ErrorCode::Internal, e.to_string()))?;
+            let pack = services
+                .packs
+                .pack(&services.catalog, &pin.hash)
+                .map_err(|e| Error::new(lakewright_proto::ErrorCode::Internal, e.to_string()))?;
             out.extend(pack.marts().iter().map(|m| (pin.hash.clone(), m.clone())));
         }
         Ok(out)

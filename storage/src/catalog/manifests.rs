@@ -206,7 +206,9 @@ pub struct FoldPlan {
 pub fn fold_due(view: &View<'_>, limit: usize) -> Result<Vec<FoldPlan>> {
     let mut plans = Vec::new();
     let many = |t: &Table| t.files > RECENT as u64 || (t.layer == Layer::Bronze && t.files > 0);
-    for (_, table) in view.all::<Tables>()?.into_iter().filter(|(_, t)| t.buckets == 0 && t.layer != lakewright_proto::Layer::Gold && many(t)) {
+    for (_, table) in
+        view.all::<Tables>()?.into_iter().filter(|(_, t)| t.buckets == 0 && t.layer != lakewright_proto::Layer::Gold && many(t))
+    {
         if plans.len() >= limit {
             break;
         }

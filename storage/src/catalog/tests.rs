@@ -8,6 +8,7 @@ mod commits;
 mod compat;
 mod disk;
 mod folding;
+mod gold;
 mod random;
 mod repack;
 mod schedules;

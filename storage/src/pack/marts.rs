@@ -61,8 +61,7 @@ pub(super) fn parse(files: &[(String, Vec<u8>)]) -> Result<Vec<Mart>, Vec<PackFa
     let Some((_, content)) = files.iter().find(|(path, _)| path == MARTS) else { return Ok(Vec::new()) };
     let whole = |line, message| vec![PackFault { file: MARTS.to_owned(), line, message }];
     let text = std::str::from_utf8(content).map_err(|e| whole(0, format!("it is not UTF-8: {e}")))?;
-    let raw: RawMarts =
-        serde_yaml_ng::from_str(text).map_err(|e| whole(e.location().map_or(0, |l| l.line() as u32), e.to_string()))?;
+    let raw: RawMarts = serde_yaml_ng::from_str(text).map_err(|e| whole(e.location().map_or(0, |l| l.line() as u32), e.to_string()))?;
     let mut faults = Vec::new();
     let mut marts: Vec<Mart> = Vec::new();
     for m in raw.marts {

@@ -25,6 +25,8 @@ fn every_fault_is_told_where_it_is() {
     assert_eq!(faults(one, "SELEC 1")[0].line, 2);
     assert!(faults("marts:\n  - {name: a, description: d, sql: b.sql}\n", "")[0].message.contains("no file b.sql"));
     assert!(faults("marts:\n  - {name: 'A b', description: d, sql: marts/a.sql}\n", "SELECT 1").len() == 1);
-    assert!(faults("marts:\n  - {name: a, description: d, sql: marts/a.sql, explain: marts/a.sql}\n", "SELECT 1")[0].message.contains("grain"));
+    assert!(faults("marts:\n  - {name: a, description: d, sql: marts/a.sql, explain: marts/a.sql}\n", "SELECT 1")[0]
+        .message
+        .contains("grain"));
     assert!(faults("marts:\n  - {nam: a}\n", "SELECT 1")[0].line > 0);
 }

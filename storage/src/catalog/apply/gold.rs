@@ -23,7 +23,10 @@ pub(super) fn commit(tx: &mut Tx<'_>, c: &CommitGold) -> Result<Reply, ApplyErro
     let id = ensure_table(tx, c.tenant, &c.spec, Some(&c.build.pack))?;
     let mut table = table_by_id(tx, id)?;
     if let Some((later, _)) = tx.between::<GoldBuilds>(&(id, c.build.date + 1), &(id, u32::MAX), 1)?.pop() {
-        return refuse(ErrorCode::Conflict, format!("gold.{} has rows of day {} already, and this build is of {}", table.name, later.1, c.build.date));
+        return refuse(
+            ErrorCode::Conflict,
+            format!("gold.{} has rows of day {} already, and this build is of {}", table.name, later.1, c.build.date),
+        );
     }
     if let Some(last) = tx.get::<GoldBuilds>(&(id, c.build.date))? {
         if last.snapshot > c.build.snapshot {

@@ -137,6 +137,15 @@ impl World {
         DataFile { id, path, size: 100 + rows, rows, partition: String::new(), time_range: (self.now, self.now), created_at: self.now }
     }
 
+    /// A build of the mart `funnel` for a day, of a snapshot, with so many rows.
+    pub fn gold(&mut self, date: u32, snapshot: u64, rows: u64) -> CommitGold {
+        let files = vec![self.file(0x50, rows)];
+        let inputs = vec![GoldInput { table: silver(), watermark: CommitSeq(snapshot) }];
+        let named = files.iter().map(|f| f.id).collect();
+        let build = GoldBuild { date, snapshot, inputs, files: named, rows, pack: "p1".into(), took_us: 5, built_at: 0 };
+        CommitGold { tenant: tenant(), spec: spec(0x50, Layer::Gold, "funnel", None), build, files }
+    }
+
     /// A commit of `accepted` good records and `rejected` bad ones at `first`.
     pub fn bronze(&mut self, shard: ShardId, epoch: ShardEpoch, run: RunId, first: u64, accepted: u64, rejected: u64) -> CommitBronze {
         let count = accepted + rejected;
