@@ -11,8 +11,8 @@ help: ## This list
 setup: ## Install what building and testing need (mold, strace, a Python environment)
 	@tests/tools/setup.sh python
 
-demo: ## One node, a recorded and a generated source, a query (first build: about 15 minutes; then 20 seconds)
-	@tests/tools/setup.sh
+demo: ## One node reads a stand-in of Partner Central, follows its changes, and a mart moves (first build: about 15 minutes; then 2 minutes)
+	@tests/tools/setup.sh demo
 	@echo "demo: building lakewright (the first time this takes about 15 minutes on 2 cores)"
 	@cargo build -p lakewright-node --bin lakewright
 	@tests/tools/demo.sh $(DEMO_ARGS)

@@ -24,7 +24,16 @@ if [ "${#packages[@]}" -gt 0 ]; then
   }
 fi
 
-# The demo needs Python alone; tests and benchmarks need clients.
+# The demo's stand-in of Partner Central reads the API's model, which botocore has.
+if [ "${1:-}" = demo ] && ! [ -x .venv/bin/python ]; then
+  if ! .venv-standin/bin/python -c 'import botocore' 2>/dev/null; then
+    say "making .venv-standin with botocore (about ten seconds)"
+    python3 -m venv .venv-standin
+    .venv-standin/bin/pip install --quiet "$(grep '^botocore' tests/python/requirements.txt)"
+  fi
+fi
+
+# Tests and benchmarks need clients.
 if [ "${1:-}" = python ]; then
   stamp=.venv/.requirements
   if ! cmp -s tests/python/requirements.txt "$stamp" 2>/dev/null; then
