@@ -17,6 +17,14 @@ pub fn silver_context(services: &Arc<Services>, table: &Table, bucket: u32, epoc
         None => None,
     };
     let changes = changes.ok_or_else(|| WorkError::Broken(format!("table {} has no change table", table.name)))?;
+    let by_content = match &table.pack {
+        Some(hash) => {
+            let pack = services.packs.pack(&services.catalog, hash)?;
+            let entity = pack.entities().iter().find(|e| e.name() == table.subject);
+            entity.is_some_and(|e| e.version().is_none())
+        }
+        None => false,
+    };
     Ok(SilverContext {
         store: services.store.clone(),
         blocks: Arc::clone(&services.blocks),
@@ -32,6 +40,7 @@ pub fn silver_context(services: &Arc<Services>, table: &Table, bucket: u32, epoc
         pack: table.pack.clone(),
         schema: decode_schema(&table.name, &table.schema_ipc)?,
         changes_schema: decode_schema(&changes.name, &changes.schema_ipc)?,
+        by_content,
         now_us: now_us(),
     })
 }

@@ -103,6 +103,9 @@ pub fn check(
     let len = r.json.len();
     let operations = told::operations(entity, r)?;
     let mut rows = RowState::new(r.rejects.clone(), operations.iter().map(|o| *o == 1).collect());
+    if let Some(absent) = told::absent(entity, r, &operations)? {
+        rows.leave_out(absent);
+    }
     let keys = told::keys(entity, r, &mut rows)?;
     let versions = told::versions(entity, context, r, &mut rows)?;
     let scopes = match entity.scope() {
@@ -124,7 +127,7 @@ pub fn check(
     rows.warnings.settle();
     rows.flags.settle();
 
-    let accepted: Vec<u32> = (0..len).filter(|row| !rows.is_rejected(*row)).map(|row| row as u32).collect();
+    let accepted: Vec<u32> = (0..len).filter(|row| !rows.is_rejected(*row) && !rows.is_absent(*row)).map(|row| row as u32).collect();
     let whole = accepted.len() == len;
     let picks = UInt32Array::from(accepted);
     let pick = |array: &ArrayRef| -> Result<ArrayRef, ArrowError> {
@@ -189,7 +192,7 @@ pub fn check(
     let accepted = picks.values().iter().map(|p| *p as usize);
     let counts = EntityCounts {
         accepted: n as u64,
-        rejected: (len - n) as u64,
+        rejected: (len - n - rows.absent()) as u64,
         flagged: accepted.clone().filter(|row| rows.failed.has(*row)).count() as u64,
         warned: accepted.filter(|row| rows.warnings.has(*row)).count() as u64,
     };
@@ -217,7 +220,7 @@ fn wrong_kinds(entity: &Entity, r: &Records<'_>, rows: &mut RowState) {
         }
         let strict = entity.fields().iter().find(|f| {
             let typed = !matches!(f.kind, FieldType::Text | FieldType::Json | FieldType::TextList);
-            typed && f.on_error == OnError::Reject && matches!(&f.source, FieldSource::Path(p, _) if p.to_string() == path)
+            typed && f.on_error == OnError::Reject && matches!(&f.source, FieldSource::Path(p, _) if p.is_spelt(path))
         });
         match strict {
             Some(f) => {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use lakewright_storage::pack::{Entity, FieldSource, FieldType, RuleCheck};
+use lakewright_storage::pack::{Entity, FieldSource, FieldType, Path, RuleCheck};
 use serde_json::value::RawValue;
 
 /// Shapes remembered; a source with more pays the slow look.
@@ -18,6 +18,10 @@ impl Known {
         if let Some(name) = names.next() {
             self.0.entry(name.to_owned()).or_default().add(names);
         }
+    }
+
+    fn add_ways(&mut self, path: &Path) {
+        path.ways().for_each(|way| self.add(way.field_names()));
     }
 
     fn add_whole<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
@@ -43,20 +47,24 @@ impl Extra {
     /// For an entity.
     pub fn new(entity: &Entity) -> Self {
         let mut known = Known::default();
-        known.add(entity.key().field_names());
+        known.add_ways(entity.key());
         let scope = match entity.scope() {
             lakewright_storage::pack::KeyScope::Path(p) => Some(p),
             lakewright_storage::pack::KeyScope::Connector => None,
         };
-        for path in
-            scope.into_iter().chain(entity.version().map(|v| v.0)).chain(entity.partition()).chain(entity.operation().map(|o| &o.path))
+        for path in scope
+            .into_iter()
+            .chain(entity.version().map(|v| v.0))
+            .chain(entity.partition())
+            .chain(entity.operation().map(|o| &o.path))
+            .chain(entity.only().map(|o| &o.path))
         {
-            known.add(path.field_names());
+            known.add_ways(path);
         }
         for field in entity.fields() {
             match &field.source {
                 FieldSource::Path(path, _) if field.kind == FieldType::Json => known.add_whole(path.field_names()),
-                FieldSource::Path(path, _) => known.add(path.field_names()),
+                FieldSource::Path(path, _) => known.add_ways(path),
                 _ => {}
             }
         }

@@ -12,12 +12,23 @@ use super::projection::field;
 
 /// One text per row, or null.
 pub fn texts(batch: &RecordBatch, path: &Path) -> Result<StringArray, ArrowError> {
-    let rows = batch.num_rows();
-    let found = walk(batch, &path.0)?;
-    Ok(match found {
+    let mut found = one_text(batch, path)?;
+    for way in &path.1 {
+        if found.null_count() == 0 {
+            break;
+        }
+        let other = one_text(batch, way)?;
+        let value = |row: usize| if found.is_valid(row) { Some(found.value(row)) } else { other.is_valid(row).then(|| other.value(row)) };
+        found = (0..found.len()).map(value).collect();
+    }
+    Ok(found)
+}
+
+fn one_text(batch: &RecordBatch, path: &Path) -> Result<StringArray, ArrowError> {
+    Ok(match walk(batch, &path.0)? {
         Some(array) if array.data_type() == &DataType::Utf8 => array.as_string::<i32>().clone(),
         // The path ends at an object or a list: there is no text.
-        _ => StringArray::new_null(rows),
+        _ => StringArray::new_null(batch.num_rows()),
     })
 }
 

@@ -217,6 +217,7 @@ impl Pipeline {
         let mut quality = Vec::new();
         let mut entities = Vec::new();
         let mut dead = DeadLetters::default();
+        let mut taken = vec![false; n];
         for target in &self.targets {
             let checked = entity::check(&target.entity, &target.schema, &self.context, &self.pack, &target.extra, &records)?;
             quality.push(outputs::quality(&place, target.entity.name(), &checked)?);
@@ -226,7 +227,13 @@ impl Pipeline {
             counts.rejected += c.rejected;
             counts.flagged += c.flagged;
             counts.warned += c.warned;
+            for (row, taken) in taken.iter_mut().enumerate() {
+                *taken |= !checked.state.is_absent(row);
+            }
             entities.push(checked.batch);
+        }
+        if !self.targets.is_empty() && self.targets.iter().all(|t| t.entity.only().is_some()) {
+            counts.unmapped = taken.iter().filter(|taken| !**taken).count() as u64;
         }
         if self.targets.is_empty() {
             // Nobody takes the stream: what cannot be read is a dead letter all the same.
@@ -250,6 +257,7 @@ fn paths(entity: &Entity) -> Vec<&Path> {
     out.extend(entity.version().map(|v| v.0));
     out.extend(entity.partition());
     out.extend(entity.operation().map(|o| &o.path));
+    out.extend(entity.only().map(|o| &o.path));
     out.extend(entity.fields().iter().filter_map(|f| match &f.source {
         FieldSource::Path(path, _) if f.kind != FieldType::Json => Some(path),
         _ => None,

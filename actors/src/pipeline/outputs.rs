@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::compute::filter_record_batch;
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, DataType};
 use lakewright_storage::table::schemas;
 
@@ -25,7 +26,7 @@ pub struct Place<'a> {
     pub checked_at: i64,
 }
 
-/// One row per record, for one entity.
+/// One row per record that is the entity's.
 pub fn quality(place: &Place<'_>, entity: &str, checked: &Checked) -> Result<RecordBatch, ArrowError> {
     let n = place.offsets.len();
     let schema = schemas::quality_results();
@@ -51,7 +52,12 @@ pub fn quality(place: &Place<'_>, entity: &str, checked: &Checked) -> Result<Rec
         Arc::new(checked.state.warnings.lists(0..n, &list("warnings")?, false)),
         Arc::new(arrow_array::TimestampMicrosecondArray::from_value(place.checked_at, n).with_timezone("UTC")),
     ];
-    RecordBatch::try_new(schema, columns)
+    let rows = RecordBatch::try_new(schema, columns)?;
+    if checked.state.absent() == 0 {
+        return Ok(rows);
+    }
+    let ours: BooleanArray = (0..n).map(|row| Some(!checked.state.is_absent(row))).collect();
+    filter_record_batch(&rows, &ours)
 }
 
 /// The bytes of a rejected record, and what is known of all of them.

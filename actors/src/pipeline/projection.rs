@@ -49,8 +49,8 @@ impl Node {
 /// The schema that holds every value the paths name.
 pub fn projection<'a>(paths: impl IntoIterator<Item = &'a Path>) -> SchemaRef {
     let mut root = Node::default();
-    for path in paths {
-        root.add(&path.0);
+    for way in paths.into_iter().flat_map(Path::ways) {
+        root.add(&way.0);
     }
     Arc::new(Schema::new(root.fields()))
 }

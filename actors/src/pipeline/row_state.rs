@@ -10,6 +10,8 @@ use super::reject::Reject;
 pub struct RowState {
     rejects: BTreeMap<usize, Reject>,
     deletes: Vec<bool>,
+    /// Records that are none of the entity's; empty: all are.
+    absent: Vec<bool>,
     /// Failed schema and format rules.
     pub failed: Marks,
     /// Failed business rules.
@@ -28,8 +30,29 @@ impl RowState {
         state
     }
 
+    /// Says which records are none of the entity's. What could not be read at all is everybody's.
+    pub fn leave_out(&mut self, mut absent: Vec<bool>) {
+        for row in self.rejects.keys() {
+            absent[*row] = false;
+        }
+        self.absent = absent;
+    }
+
+    /// Whether the record is none of the entity's.
+    pub fn is_absent(&self, row: usize) -> bool {
+        self.absent.get(row).copied().unwrap_or(false)
+    }
+
+    /// Records that are none of the entity's.
+    pub fn absent(&self) -> usize {
+        self.absent.iter().filter(|a| **a).count()
+    }
+
     /// Refuses a record; the first reason is the one that is told.
     pub fn reject(&mut self, row: usize, reject: Reject) {
+        if self.is_absent(row) {
+            return;
+        }
         self.failed.add(row, reject.rule.as_deref().unwrap_or(reject.reason.as_str()));
         self.rejects.entry(row).or_insert(reject);
     }

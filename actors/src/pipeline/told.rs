@@ -3,7 +3,7 @@
 
 use arrow_array::{Array, Int64Array, StringArray};
 use arrow_schema::ArrowError;
-use lakewright_storage::pack::{Entity, VersionType};
+use lakewright_storage::pack::{Entity, Path, VersionType};
 
 use super::entity::Records;
 use super::extract::texts;
@@ -47,6 +47,15 @@ pub fn operations(entity: &Entity, r: &Records<'_>) -> Result<Vec<i8>, ArrowErro
         }
     }
     Ok(out)
+}
+
+/// Which records are none of the entity's; none: all are its. A delete says nothing but its key, so it is everybody's.
+pub fn absent(entity: &Entity, r: &Records<'_>, operations: &[i8]) -> Result<Option<Vec<bool>>, ArrowError> {
+    let Some(only) = entity.only() else { return Ok(None) };
+    // Each way by itself: a record may have another value at the first.
+    let ways = only.path.ways().map(|way| texts(r.decoded, &Path(way.0.clone(), Vec::new()))).collect::<Result<Vec<_>, _>>()?;
+    let is = |row: usize| ways.iter().any(|w| w.is_valid(row) && only.is.iter().any(|v| v == w.value(row)));
+    Ok(Some(operations.iter().enumerate().map(|(row, op)| *op != OP_DELETE && !is(row)).collect()))
 }
 
 /// The versions; a record that should tell its own and does not is refused.

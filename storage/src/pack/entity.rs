@@ -35,6 +35,15 @@ pub enum FieldType {
     TextList,
 }
 
+/// Which records of its streams an entity takes: those with one of these values at the path, and deletes.
+#[derive(Clone, Debug)]
+pub struct Only {
+    /// Where it stands.
+    pub path: Path,
+    /// The values.
+    pub is: Vec<String>,
+}
+
 /// Where a field's value comes from.
 #[derive(Clone, Debug)]
 pub enum FieldSource {
@@ -219,6 +228,7 @@ pub struct Entity {
     pub(super) version: Option<(Path, VersionType)>,
     pub(super) partition: Option<Path>,
     pub(super) operation: Option<Operation>,
+    pub(super) only: Option<Only>,
     pub(super) fields: Vec<FieldDef>,
     pub(super) rules: Vec<Rule>,
     pub(super) known: Vec<Path>,
@@ -264,6 +274,11 @@ impl Entity {
     /// What tells that a record deletes.
     pub fn operation(&self) -> Option<&Operation> {
         self.operation.as_ref()
+    }
+
+    /// The records of its streams that it takes; none: all of them.
+    pub fn only(&self) -> Option<&Only> {
+        self.only.as_ref()
     }
 
     /// Its columns, in order.

@@ -233,6 +233,12 @@ impl Check<'_> {
         let partition = raw.partition.as_ref().and_then(|p| self.one(p, "a partition"));
         let operation =
             raw.operation.as_ref().and_then(|o| Some(Operation { path: self.one(&o.path, "an operation")?, delete: o.delete.clone() }));
+        let only = raw.only.as_ref().and_then(|o| {
+            if o.is.is_empty() {
+                self.fault("only:", "`only` names no value in `is`");
+            }
+            Some(Only { path: self.one(&o.path, "`only`")?, is: o.is.clone() })
+        });
 
         let mut raw_fields: Vec<RawField> = Vec::new();
         for (j, value) in raw.fields.iter().enumerate() {
@@ -274,6 +280,7 @@ impl Check<'_> {
             version,
             partition,
             operation,
+            only,
             fields,
             rules,
             known,

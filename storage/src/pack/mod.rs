@@ -14,8 +14,8 @@ mod rules;
 
 pub use definition::definition;
 pub use entity::{
-    Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, OnError, Operation, Rule, RuleCheck,
-    RuleKind, Times, Transform, VersionType,
+    Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, OnError, Only, Operation, Rule,
+    RuleCheck, RuleKind, Times, Transform, VersionType,
 };
 pub use load::{Pack, PackFault, PackFaults};
 pub use marts::{Mart, MARTS};

@@ -1,4 +1,4 @@
-//! Paths into a JSON record: `$.A.B`, `$.A[0].B`, `$.A[*].B`, `$.A[Field=value].B`.
+//! Paths into a JSON record: `$.A.B`, `$.A[0].B`, `$.A[*].B`, `$.A[Field=value].B`; `$.A | $.B` is the first with a value.
 
 use std::fmt;
 
@@ -15,13 +15,33 @@ pub enum Segment {
     Where(String, String),
 }
 
-/// A path from the record's root.
+/// A path from the record's root, and those that are followed in turn where it has no value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Path(pub Vec<Segment>);
+pub struct Path(pub Vec<Segment>, pub Vec<Path>);
 
 impl Path {
     /// Reads a path; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let mut ways = text.split(" | ").map(Self::one).collect::<Result<Vec<_>, _>>()?;
+        if ways.len() > 1 && ways.iter().any(Self::is_list) {
+            return Err(format!("{text:?} is not a path: with `[*]` there is no other way"));
+        }
+        let mut first = ways.remove(0);
+        first.1 = ways;
+        Ok(first)
+    }
+
+    /// The path and the other ways, each by itself.
+    pub fn ways(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self).chain(&self.1)
+    }
+
+    /// Whether this is how one of its ways is written.
+    pub fn is_spelt(&self, text: &str) -> bool {
+        self.ways().any(|way| way.spelt() == text)
+    }
+
+    fn one(text: &str) -> Result<Self, String> {
         let bad = |why: &str| format!("{text:?} is not a path: {why}");
         let rest = text.strip_prefix('$').ok_or_else(|| bad("it begins with `$`"))?;
         let mut segments = Vec::new();
@@ -54,7 +74,7 @@ impl Path {
         if segments.iter().filter(|s| matches!(s, Segment::Each)).count() > 1 {
             return Err(bad("it has more than one `[*]`"));
         }
-        Ok(Self(segments))
+        Ok(Self(segments, Vec::new()))
     }
 
     /// The names of the objects' fields on the way, lists passed over.
@@ -71,17 +91,23 @@ impl Path {
     }
 }
 
+impl Path {
+    fn spelt(&self) -> String {
+        let mut out = "$".to_owned();
+        for segment in &self.0 {
+            out.push_str(&match segment {
+                Segment::Field(name) => format!(".{name}"),
+                Segment::Index(i) => format!("[{i}]"),
+                Segment::Each => "[*]".to_owned(),
+                Segment::Where(field, value) => format!("[{field}={value}]"),
+            });
+        }
+        out
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("$")?;
-        for segment in &self.0 {
-            match segment {
-                Segment::Field(name) => write!(f, ".{name}")?,
-                Segment::Index(i) => write!(f, "[{i}]")?,
-                Segment::Each => f.write_str("[*]")?,
-                Segment::Where(field, value) => write!(f, "[{field}={value}]")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.ways().map(Path::spelt).collect::<Vec<_>>().join(" | "))
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct RawEntity {
     pub version: Option<RawVersion>,
     pub partition: Option<String>,
     pub operation: Option<RawOperation>,
+    pub only: Option<RawOnly>,
     pub fields: Vec<Value>,
     #[serde(default)]
     pub rules: Vec<Value>,
@@ -52,6 +53,13 @@ pub(super) struct RawVersion {
     pub path: String,
     #[serde(rename = "type")]
     pub kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOnly {
+    pub path: String,
+    pub is: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -41,6 +41,8 @@ pub struct SilverContext {
     pub schema: SchemaRef,
     /// The change table's schema.
     pub changes_schema: SchemaRef,
+    /// The source tells no versions: one is the number of a scan, and the same content in a later scan is no news.
+    pub by_content: bool,
     /// Microseconds since 1970.
     pub now_us: i64,
 }

@@ -146,7 +146,10 @@ impl MergeSession {
                 partition_at: partitions.value(row),
                 state: State::Tombstone,
             };
-            let effect = slot.apply(Incoming { entry, delete: batch.operations[row] == 1, row: row as u32 }, counts);
+            let effect = slot.apply(
+                Incoming { entry, delete: batch.operations[row] == 1, row: row as u32, by_content: self.context.by_content },
+                counts,
+            );
             writes[row] = effect.writes;
             match effect.ends {
                 Some(Place::Old(file, old)) => {
@@ -268,7 +271,7 @@ async fn write_index(
     delta: &mut SilverDelta,
 ) -> Result<()> {
     let mut entries: Vec<Entry> = Vec::new();
-    for slot in slots.values().filter(|s| s.dirty) {
+    for slot in slots.values().filter(|s| s.dirty || s.seen) {
         let Some(entry) = slot.entry else { continue };
         let entry_state = match slot.place {
             Some(Place::New(file, row)) => State::Live { file: file_ids[file as usize], row },

@@ -30,6 +30,8 @@ pub struct Slot {
     pub base: Option<(FileId, u32)>,
     /// The merge changed it.
     pub dirty: bool,
+    /// A later scan saw it as it is: the row stays, and the index takes the later number.
+    pub seen: bool,
 }
 
 /// The record at hand.
@@ -41,6 +43,8 @@ pub struct Incoming {
     pub delete: bool,
     /// Its row in the batch.
     pub row: u32,
+    /// Its version is the number of a scan.
+    pub by_content: bool,
 }
 
 /// What is to be done with rows.
@@ -59,7 +63,7 @@ impl Slot {
             Some(State::Live { file, row }) => Some((file, row)),
             _ => None,
         };
-        Self { entry, place: base.map(|(f, r)| Place::Old(f, r)), base, dirty: false }
+        Self { entry, place: base.map(|(f, r)| Place::Old(f, r)), base, dirty: false, seen: false }
     }
 
     /// Applies a record: counts its outcome and says what becomes of rows.
@@ -84,6 +88,12 @@ impl Slot {
                 }
                 if order(&new.entry) < order(&old) {
                     counts.stale += 1;
+                    return Effect::default();
+                }
+                if new.by_content && new.entry.hash == old.hash {
+                    counts.unchanged += 1;
+                    self.entry = Some(Entry { version: new.entry.version, ..old });
+                    self.seen = true;
                     return Effect::default();
                 }
                 counts.updated += 1;
@@ -134,3 +144,7 @@ impl Slot {
         self.dirty = true;
     }
 }
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

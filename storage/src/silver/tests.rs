@@ -55,6 +55,7 @@ pub(super) fn context() -> SilverContext {
         pack: None,
         schema: Arc::new(Schema::new(rows)),
         changes_schema: Arc::new(Schema::new(changes)),
+        by_content: false,
         now_us: 1_700_000_000_000_000,
     }
 }

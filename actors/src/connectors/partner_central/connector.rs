@@ -54,10 +54,11 @@ impl ConnectorKind for PartnerCentralKind {
         let invalid = |text: String| Error::new(ErrorCode::InvalidArgument, format!("partner_central: {text}"));
         let parsed = Config::parse(config).map_err(|faults| invalid(faults.join("; ")))?;
         let account = parsed.account_id.clone().ok_or_else(|| invalid("account_id is missing".into()))?;
-        let scope = parsed.scope(config.get("key_scope").and_then(Value::as_str));
+        let outer_scope = config.get("key_scope").and_then(Value::as_str).unwrap_or(&account).to_owned();
+        let scope = parsed.scope(Some(&outer_scope));
         let config = Arc::new(parsed);
         let caller = Arc::new(Caller::new(Arc::clone(&config), &account, Arc::clone(&host)));
-        Ok(Box::new(PartnerCentral { source: Arc::new(Source { config, caller, host, account, scope }) }))
+        Ok(Box::new(PartnerCentral { source: Arc::new(Source { config, caller, host, account, scope, outer_scope }) }))
     }
 }
 
@@ -71,8 +72,19 @@ pub struct Source {
     pub host: Arc<dyn SourceHost>,
     /// The account.
     pub account: String,
-    /// The key scope of its records.
-    pub scope: String,
+    /// The key scope of records that name their catalog, and of those that do not.
+    scope: String,
+    outer_scope: String,
+}
+
+impl Source {
+    /// The key scope of a stream's records: bodies of engagements and invitations do not name their catalog as a key.
+    pub fn scope_of(&self, stream: Stream) -> &str {
+        match stream {
+            Stream::Engagement | Stream::Invitation | Stream::Association => &self.outer_scope,
+            Stream::Opportunity | Stream::AwsSummary | Stream::Solution => &self.scope,
+        }
+    }
 }
 
 struct PartnerCentral {

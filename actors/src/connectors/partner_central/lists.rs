@@ -210,7 +210,7 @@ impl ListReader {
         let mut absent: Vec<(String, Option<i64>)> =
             self.sent.keys().filter(|id| !listed.contains_key(*id)).map(|id| (id.to_string(), None)).collect();
         if due && self.stream != Stream::Association {
-            let known = self.source.host.known(self.stream.name(), &self.source.scope, self.source.config.max_keys).await;
+            let known = self.source.host.known(self.stream.name(), self.source.scope_of(self.stream), self.source.config.max_keys).await;
             let known = known.map_err(Ended::Failed)?;
             let found = compare(listed, &known, false, self.source.config.max_delete_percent);
             if let Some(why) = found.refused {

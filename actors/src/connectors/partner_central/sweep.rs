@@ -46,7 +46,8 @@ impl Sweep {
             Stage::Begin => self.list(source, stream, None).await.map(|()| nothing()),
             Stage::Listing(token) => self.list(source, stream, Some(token)).await.map(|()| nothing()),
             Stage::Listed => {
-                let known = source.host.known(stream.name(), &source.scope, source.config.max_keys).await.map_err(Ended::Failed)?;
+                let known =
+                    source.host.known(stream.name(), source.scope_of(stream), source.config.max_keys).await.map_err(Ended::Failed)?;
                 // AWS's side has no date of its own: a list cannot say that it was missed.
                 let mut found = compare(&self.listed, &known, stream == Stream::Opportunity, source.config.max_delete_percent);
                 if stream == Stream::AwsSummary {

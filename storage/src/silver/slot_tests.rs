@@ -1,0 +1,36 @@
+//! Entities without versions of their own: a later scan that sees the same is no news.
+
+use lakewright_proto::{CommitSeq, FileId, RecordAddress, ShardId};
+
+use super::{Incoming, Slot};
+use crate::keyindex::{Entry, State};
+use crate::table::OutcomeCounts;
+
+fn entry(scan: i64, hash: u128) -> Entry {
+    let address = RecordAddress { shard: ShardId(1), offset: scan as u64 };
+    let state = State::Live { file: FileId(uuid::Uuid::nil()), row: 3 };
+    Entry { key: [1; 16], version: scan, commit: CommitSeq(scan as u64), address, hash, partition_at: 0, state }
+}
+
+fn take(slot: &mut Slot, scan: i64, hash: u128, by_content: bool) -> OutcomeCounts {
+    let mut counts = OutcomeCounts::default();
+    slot.apply(Incoming { entry: entry(scan, hash), delete: false, row: 0, by_content }, &mut counts);
+    counts
+}
+
+#[test]
+fn the_same_content_in_a_later_scan_is_unchanged_and_an_older_scan_stays_behind_it() {
+    let mut slot = Slot::of(Some(entry(1, 7)));
+    assert_eq!(take(&mut slot, 5, 7, true).unchanged, 1);
+    assert!(slot.seen && !slot.dirty && slot.place.is_some());
+    // A slow backfill of before must not bring its older content.
+    assert_eq!(take(&mut slot, 3, 8, true).stale, 1);
+    assert_eq!(take(&mut slot, 6, 8, true).updated, 1);
+    assert!(slot.dirty);
+}
+
+#[test]
+fn where_the_source_tells_versions_a_newer_one_is_an_update() {
+    let mut slot = Slot::of(Some(entry(1, 7)));
+    assert_eq!(take(&mut slot, 5, 7, false).updated, 1);
+}
