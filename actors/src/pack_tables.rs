@@ -3,9 +3,9 @@
 use arrow_schema::Schema;
 use lakewright_proto::{Error, Layer, TableId, TenantId};
 use lakewright_storage::catalog::command::TableSpec;
-use lakewright_storage::catalog::records::Table;
+use lakewright_storage::catalog::records::{Table, TableLookups};
 use lakewright_storage::catalog::View;
-use lakewright_storage::pack::{Entity, Pack};
+use lakewright_storage::pack::{Entity, FieldSource, Pack};
 use lakewright_storage::paths;
 use lakewright_storage::query::{decode_schema, encode_schema};
 use lakewright_storage::table::evolve::{evolve, follow, Evolution};
@@ -43,6 +43,20 @@ pub fn plan(view: &View<'_>, tenant: TenantId, pack: &Pack) -> Result<(Vec<Table
     Ok((specs, plans))
 }
 
+/// What an entity's table looks up; none: nothing.
+fn lookups(entity: &Entity) -> Option<TableLookups> {
+    let columns: Vec<_> =
+        entity.fields().iter().filter(|f| matches!(f.source, FieldSource::Lookup(..))).map(|f| (&f.name, &f.source)).collect();
+    if columns.is_empty() {
+        return None;
+    }
+    let mut tables: Vec<String> = entity.lookups().iter().flat_map(|l| l.steps.iter().map(|s| s.table.clone())).collect();
+    tables.sort();
+    tables.dedup();
+    let definition = format!("{:?}", (columns, entity.lookups()));
+    Some(TableLookups { tables, definition: format!("{:032x}", xxhash_rust::xxh3::xxh3_128(definition.as_bytes())) })
+}
+
 fn changes_name(entity: &Entity) -> String {
     format!("{}__changes", entity.table())
 }
@@ -61,6 +75,7 @@ fn spec(tenant: TenantId, entity: &Entity, name: String, schema: &Schema, change
         root,
         schema_ipc: encode_schema(schema)?,
         streams: entity.streams().to_vec(),
+        lookups: if changes.is_some() { lookups(entity) } else { None },
         changes,
     })
 }

@@ -74,6 +74,7 @@ pub fn bronze_table(tenant: TenantId, kind: &str, stream: &str) -> Result<TableS
         schema_ipc: encode_schema(&schemas::bronze()).map_err(Error::from)?,
         streams: Vec::new(),
         changes: None,
+        lookups: None,
     })
 }
 
@@ -89,6 +90,7 @@ pub fn system_tables(tenant: TenantId) -> Result<Vec<TableSpec>, Error> {
             schema_ipc: encode_schema(&schema).map_err(Error::from)?,
             streams: Vec::new(),
             changes: None,
+            lookups: None,
         })
     };
     Ok(vec![spec("data_quality_results", schemas::quality_results())?, spec("dead_letters", schemas::dead_letters())?])

@@ -1,6 +1,7 @@
 //! Is a Silver table what its Bronze commits make of it: every commit is read and checked again with
 //! its own pack version, merged into a scratch table by the same merge, and compared row by row.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -58,6 +59,7 @@ pub struct Report {
 struct Pinned {
     table: Table,
     state: BucketState,
+    looked_up: BTreeMap<TableId, u64>,
 }
 
 /// Verifies a table. `tell` gets the progress; when nobody listens any more, or the node stops, the
@@ -90,8 +92,14 @@ async fn rebuild_and_compare(
     scratch: &Scratch,
     tell: &watch::Sender<Progress>,
 ) -> Result<Report, WorkError> {
-    let pinned = pin(services, table)?;
-    let live = silver_context(services, &pinned.table, 0, pinned.state.epoch)?;
+    let (pinned, live) = loop {
+        let pinned = pin(services, table)?;
+        let live = silver_context(services, &pinned.table, 0, pinned.state.epoch)?;
+        // What is looked up is compared where rows and other tables are of one state.
+        if services.catalog.view().looked_up(table, 0)? == pinned.looked_up {
+            break (pinned, live);
+        }
+    };
     let again = SilverContext { store: scratch.store()?, blocks: Arc::new(BlockCache::new(BLOCKS)), epoch: ShardEpoch(0), ..live.clone() };
     let watermark = pinned.state.watermark;
     let mut report = Report { watermark, ..Report::default() };
@@ -136,7 +144,8 @@ fn pin(services: &Services, table: TableId) -> Result<Pinned, WorkError> {
         return Err(WorkError::Broken(why));
     }
     let state = view.bucket_state(table.id, 0)?;
-    Ok(Pinned { table, state })
+    let looked_up = view.looked_up(table.id, 0)?;
+    Ok(Pinned { table, state, looked_up })
 }
 
 /// Commits for the table from `from` up to the watermark: some of them, and where to go on.

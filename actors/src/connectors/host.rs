@@ -6,9 +6,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use lakewright_proto::{Layer, TenantId};
+use lakewright_proto::{ConnectorId, Layer, ShardId, TenantId};
 use lakewright_storage::catalog::command::{Command, Reply};
-use lakewright_storage::catalog::keyspace::{Quotas, Tables};
+use lakewright_storage::catalog::keyspace::{Quotas, Shards, Tables};
 use lakewright_storage::catalog::records::{QuotaAsk, QuotaGrant};
 use lakewright_storage::catalog::{Catalog, Read as _};
 use lakewright_storage::object::Store;
@@ -30,14 +30,17 @@ pub trait SourceHost: Send + Sync + 'static {
     async fn take(&self, ask: QuotaAsk) -> Result<QuotaGrant, SourceError>;
     /// Calls of a quota in the last 24 hours: the tenant's own, and everybody's.
     fn quota_used(&self, name: &str) -> Result<(u64, u64), SourceError>;
-    /// Source keys within a key scope that have a live row in a table which the stream feeds; more than `most` are refused.
-    async fn known(&self, stream: &str, scope: &str, most: usize) -> Result<Known, SourceError>;
+    /// Source keys within a key scope that have a live row in a table which this stream alone feeds; more than
+    /// `most` are refused. Without a scope: `SCOPE/KEY` of each row that came from this very source.
+    async fn known(&self, stream: &str, scope: Option<&str>, most: usize) -> Result<Known, SourceError>;
 }
 
 /// The catalog and the store behind it.
 pub struct NodeHost {
     /// Whose source it is.
     pub tenant: TenantId,
+    /// The connector.
+    pub connector: ConnectorId,
     /// Truth.
     pub catalog: Catalog,
     /// Objects.
@@ -69,12 +72,12 @@ impl SourceHost for NodeHost {
         Ok((used.get(&self.tenant).copied().unwrap_or_default(), used.values().sum()))
     }
 
-    async fn known(&self, stream: &str, scope: &str, most: usize) -> Result<Known, SourceError> {
+    async fn known(&self, stream: &str, scope: Option<&str>, most: usize) -> Result<Known, SourceError> {
         let states = {
             let view = self.catalog.view();
             let mut states = Vec::new();
             for (_, table) in view.scan::<Tables>(&(self.tenant, Layer::Silver)).map_err(unread)? {
-                if table.streams.iter().any(|s| s == stream) {
+                if table.streams == [stream] {
                     for bucket in 0..table.buckets {
                         states.push(view.bucket_state(table.id, bucket).map_err(unread)?);
                     }
@@ -83,16 +86,22 @@ impl SourceHost for NodeHost {
             states
         };
         let mut known = Known::new();
+        let mut ours: HashMap<i64, bool> = HashMap::new();
         for state in &states {
             let mut rows = live_keys(&self.store, state);
             while let Some(batch) = rows.try_next().await.map_err(unread)? {
                 let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
                 let (scopes, keys) = (column("_key_scope")?.as_string::<i32>(), column("_source_key")?.as_string::<i32>());
                 let versions = column("_version")?.as_primitive::<Int64Type>();
+                let shards = column("_address_shard")?.as_primitive::<Int64Type>();
                 for row in 0..batch.num_rows() {
-                    if scopes.value(row) == scope {
-                        known.insert(keys.value(row).into(), versions.value(row));
-                    }
+                    let id: Box<str> = match scope {
+                        Some(scope) if scopes.value(row) == scope => keys.value(row).into(),
+                        Some(_) => continue,
+                        None if self.is_ours(shards.value(row), &mut ours)? => format!("{}/{}", scopes.value(row), keys.value(row)).into(),
+                        None => continue,
+                    };
+                    known.insert(id, versions.value(row));
                 }
                 if known.len() > most {
                     let message =
@@ -102,6 +111,19 @@ impl SourceHost for NodeHost {
             }
         }
         Ok(known)
+    }
+}
+
+impl NodeHost {
+    /// Whether a shard is one of this connector's.
+    fn is_ours(&self, shard: i64, known: &mut HashMap<i64, bool>) -> Result<bool, SourceError> {
+        if let Some(is_ours) = known.get(&shard) {
+            return Ok(*is_ours);
+        }
+        let record = self.catalog.view().get::<Shards>(&ShardId(shard as u64)).map_err(unread)?;
+        let is_ours = record.is_some_and(|s| s.connector_id == self.connector);
+        known.insert(shard, is_ours);
+        Ok(is_ours)
     }
 }
 

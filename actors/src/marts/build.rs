@@ -155,6 +155,7 @@ fn spec(services: &Services, tenant: TenantId, mart: &Mart, wanted: &Schema) -> 
         schema_ipc: encode_schema(&new.schema)?,
         streams: Vec::new(),
         changes: None,
+        lookups: None,
     })
 }
 

@@ -201,7 +201,9 @@ fn inputs(view: &View<'_>, tenant: TenantId, reads: &[(Layer, String)]) -> Resul
         }
         // One that never had a row has nothing to tell.
         if table.version > 0 && table.updated_at > table.created_at {
-            let input = lakewright_storage::catalog::records::GoldInput { table: table.id, watermark: watermark.unwrap_or_default() };
+            let looked_up = view.last_lookup(&table)?;
+            let input =
+                lakewright_storage::catalog::records::GoldInput { table: table.id, watermark: watermark.unwrap_or_default(), looked_up };
             out.push(Input { input, changed_at: table.updated_at });
         }
     }

@@ -12,7 +12,7 @@ const T: i64 = 20_000 * DAY;
 const PAUSE: Duration = Duration::from_secs(5);
 
 fn input(watermark: u64) -> Vec<GoldInput> {
-    vec![GoldInput { table: TableId(uuid::Uuid::from_u128(1)), watermark: CommitSeq(watermark) }]
+    vec![GoldInput { table: TableId(uuid::Uuid::from_u128(1)), watermark: CommitSeq(watermark), looked_up: 0 }]
 }
 
 fn built(at: i64, watermark: u64) -> Option<GoldBuild> {

@@ -4,6 +4,7 @@
 
 mod actor;
 mod compact;
+mod lookups;
 mod message;
 mod run;
 mod state;

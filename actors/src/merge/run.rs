@@ -16,6 +16,7 @@ use lakewright_storage::table::BucketState;
 use tokio::sync::watch;
 
 use super::compact::compact_if_due;
+use super::lookups::look_up_if_due;
 use super::message::MergeEnd;
 use super::state::{next, Next, Pending};
 use crate::error::WorkError;
@@ -36,6 +37,9 @@ pub(super) async fn merge_bucket(services: Arc<Services>, table: TableId, bucket
     let changed = services.catalog.store().subscribe();
     let mut merge = Merge { services, table, bucket, epoch, changed, last: None };
     loop {
+        if !merge.services.stop_merging.is_cancelled() && look_up_if_due(&merge.services, table, bucket, epoch).await? {
+            compact_if_due(&merge.services, table, bucket, epoch).await?;
+        }
         match merge.session().await? {
             Some(end) => return Ok(end),
             None => compact_if_due(&merge.services, table, bucket, epoch).await?,
@@ -104,6 +108,9 @@ impl Merge {
                         if self.services.stop_merging.is_cancelled() {
                             return Ok(Some(MergeEnd::Stopped));
                         }
+                        if self.lookups_are_due()? {
+                            return Ok(None);
+                        }
                         if end && Instant::now() >= idle_at {
                             return Ok(Some(MergeEnd::Idle));
                         }
@@ -115,6 +122,11 @@ impl Merge {
 
     fn schema_changed(&self, of: &Table) -> bool {
         self.services.catalog.view().table(self.table).is_ok_and(|now| now.schema_ipc != of.schema_ipc)
+    }
+
+    fn lookups_are_due(&self) -> Result<bool, WorkError> {
+        let view = self.services.catalog.view();
+        Ok(view.lookups_are_due(&view.table(self.table)?)?)
     }
 
     fn are_over(&self, runs: &BTreeSet<(TenantId, RunId)>) -> Result<bool, WorkError> {

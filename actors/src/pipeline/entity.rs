@@ -292,7 +292,8 @@ fn columns(
             },
             FieldSource::Path(path, transform) => typed::column(r.decoded, def, path, transform, field, rows)?,
             // Sums are made of columns that may stand after them: in a second round.
-            FieldSource::FirstOf(_) => arrow_array::new_null_array(field.data_type(), len),
+            // What is looked up comes with the merge.
+            FieldSource::FirstOf(_) | FieldSource::Lookup(..) => arrow_array::new_null_array(field.data_type(), len),
         });
     }
     for (i, def) in entity.fields().iter().enumerate() {

@@ -33,7 +33,7 @@ pub fn desired(view: &View<'_>) -> Result<Desired> {
         }
         // Merging goes on for a suspended tenant: what it acknowledged is owed to it.
         for (_, table) in view.scan::<Tables>(&(id, Layer::Silver))? {
-            if table.buckets > 0 && !view.queue_after(table.id, CommitSeq(0), 1)?.is_empty() {
+            if table.buckets > 0 && (!view.queue_after(table.id, CommitSeq(0), 1)?.is_empty() || view.lookups_are_due(&table)?) {
                 wanted.merges.push(table.id);
             }
         }

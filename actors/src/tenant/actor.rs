@@ -123,8 +123,10 @@ impl TenantState {
 
     /// A merge that ended may have missed what was queued while it ended.
     fn look_again(&mut self, table: TableId) {
-        let queued = self.services.catalog.view().queue_after(table, lakewright_proto::CommitSeq(0), 1);
-        let waiting = queued.is_ok_and(|q| !q.is_empty());
+        let view = self.services.catalog.view();
+        let queued = view.queue_after(table, lakewright_proto::CommitSeq(0), 1).is_ok_and(|q| !q.is_empty());
+        let waiting = queued || view.table(table).and_then(|t| view.lookups_are_due(&t)).unwrap_or_default();
+        drop(view);
         self.desired.merges.retain(|t| *t != table);
         if waiting {
             self.desired.merges.push(table);
@@ -210,6 +212,7 @@ pub fn build_source(services: &Services, record: &Record) -> Result<Arc<dyn Conn
             object.insert((*field).to_owned(), serde_json::Value::String(secret));
         }
     }
-    let host = NodeHost { tenant: record.tenant_id, catalog: services.catalog.clone(), store: services.store.clone() };
+    let host =
+        NodeHost { tenant: record.tenant_id, connector: record.id, catalog: services.catalog.clone(), store: services.store.clone() };
     kind.build(&config, Arc::new(host)).map(Arc::from)
 }

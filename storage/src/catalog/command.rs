@@ -48,6 +48,9 @@ pub struct TableSpec {
     pub streams: Vec<String>,
     /// The name of its change table, for Silver; it is in the same layer and list.
     pub changes: Option<String>,
+    /// What its columns look up in other tables, for Silver.
+    #[serde(default)]
+    pub lookups: Option<TableLookups>,
 }
 
 /// One Bronze commit: data and source position in one.
@@ -147,6 +150,23 @@ pub struct CommitCompaction {
     /// Data files read, with the version of the deletion vector read (0: none).
     pub inputs: Vec<(FileId, u32)>,
     /// The change.
+    pub delta: SilverDelta,
+}
+
+/// Rows of a Silver table with what they look up now; the watermark stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommitLookups {
+    /// The Silver table.
+    pub table: TableId,
+    /// The bucket.
+    pub bucket: u32,
+    /// The owner's token.
+    pub epoch: ShardEpoch,
+    /// The watermark that was read.
+    pub watermark: CommitSeq,
+    /// Tables of which all changes up to this catalog version are in the rows now.
+    pub sources: Vec<(TableId, u64)>,
+    /// The change: rows replaced one for one.
     pub delta: SilverDelta,
 }
 
@@ -380,6 +400,8 @@ pub enum Command {
     },
     /// A mart built.
     CommitGold(CommitGold),
+    /// Rows with what they look up now.
+    CommitLookups(CommitLookups),
     /// Calls to a source, charged before they are made.
     TakeQuota(QuotaAsk),
     /// A webhook's next alert, or several that it does not want, are settled or to be tried again.

@@ -49,6 +49,7 @@ impl fmt::Display for Command {
             Self::CreateWebhook(w) => write!(f, "create webhook {}", w.name),
             Self::DeleteWebhook { name, .. } => write!(f, "delete webhook {name}"),
             Self::CommitGold(c) => write!(f, "commit gold.{} of day {}", c.spec.name, c.build.date),
+            Self::CommitLookups(c) => write!(f, "commit lookups {}/{} at {}", c.table, c.bucket, c.watermark),
             Self::TakeQuota(a) => write!(f, "take {} calls of quota {}", a.calls, a.name),
             Self::SettleAlerts { webhook, from, .. } => write!(f, "settle alert {from} of webhook {webhook}"),
         }
@@ -81,6 +82,7 @@ impl Command {
                 | Self::SettleAlerts { .. }
                 | Self::TakeQuota(_)
                 | Self::CommitGold(_)
+                | Self::CommitLookups(_)
                 | Self::MoveSchedule { .. }
         )
     }

@@ -137,6 +137,8 @@ spaces! {
     Replays = 0x55 "replays": (ShardId, CommitSeq) => ();
     /// What the rows of each day of a Gold table are made of.
     GoldBuilds = 0x57 "gold_builds": (TableId, u32) => GoldBuild;
+    /// Rows written with what they look up, by the catalog version.
+    LookupCommits = 0x58 "lookup_commits": (TableId, u32, u64) => LookupCommit;
     /// What came last for each Silver table, by the table's name.
     Arrivals = 0x54 "arrivals": (TenantId, String) => Arrival;
     /// How good the records of each Silver table are, by the table's name.

@@ -10,6 +10,7 @@ mod apply;
 mod describe;
 mod export;
 mod lineage;
+mod lookups;
 pub mod manifests;
 mod open;
 mod propose;
@@ -23,6 +24,7 @@ mod view;
 
 pub use apply::{decode_answer, encode_command};
 pub use lineage::{LineageEdge, LineageNode};
+pub use lookups::LookupSource;
 pub use manifests::{fold_due, FoldPlan, ManifestCache};
 pub use propose::{Catalog, LocalProposer, Outcome, ProposeError, Proposer};
 pub use reads::{BronzeLookup, SilverFile, TableSnapshot};

@@ -44,6 +44,26 @@ pub struct Only {
     pub is: Vec<String>,
 }
 
+/// Values of other Silver tables of the pack, found for a row over one step or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Its name within the entity.
+    pub name: String,
+    /// From the row to the table that is looked into.
+    pub steps: Vec<LookupStep>,
+    /// The column of the last table by which the newest of several rows is told; none: the one that came last.
+    pub latest: Option<String>,
+}
+
+/// One step: the rows of a table that hold what the row before holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupStep {
+    /// The Silver table.
+    pub table: String,
+    /// Its column, and the column of the table before (first: of the entity) that it equals.
+    pub on: Vec<(String, String)>,
+}
+
 /// Where a field's value comes from.
 #[derive(Clone, Debug)]
 pub enum FieldSource {
@@ -57,6 +77,8 @@ pub enum FieldSource {
     Path(Path, Transform),
     /// The first of some decimal fields that has a value, in one currency.
     FirstOf(FirstOf),
+    /// A lookup's name, and the column that it finds.
+    Lookup(String, String),
 }
 
 /// What is done to a value's text.
@@ -232,6 +254,7 @@ pub struct Entity {
     pub(super) fields: Vec<FieldDef>,
     pub(super) rules: Vec<Rule>,
     pub(super) known: Vec<Path>,
+    pub(super) lookups: Vec<Lookup>,
     pub(super) rates: Arc<CurrencyRates>,
 }
 
@@ -294,6 +317,11 @@ impl Entity {
     /// Fields of the source that it knows and leaves in the payload.
     pub fn known(&self) -> &[Path] {
         &self.known
+    }
+
+    /// What it looks up in other tables.
+    pub fn lookups(&self) -> &[Lookup] {
+        &self.lookups
     }
 
     /// The oldest that its newest record may be, in microseconds, by each freshness rule's name.

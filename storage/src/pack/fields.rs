@@ -36,6 +36,11 @@ impl Check<'_> {
             }
         };
         let source = match (&f.from, &f.first_of) {
+            (None, None) if f.lookup.is_some() => self.looks_up(f)?,
+            _ if f.lookup.is_some() => {
+                self.fault("lookup:", format!("column {:?} has `lookup`, and so neither `from` nor `first_of`", f.name));
+                return None;
+            }
             (Some(from), None) => self.source(from, kind, f)?,
             (None, Some(_)) if matches!(kind, FieldType::Decimal { .. }) => FieldSource::FirstOf(self.first_of(f, all)?),
             (None, Some(_)) => {
@@ -43,7 +48,7 @@ impl Check<'_> {
                 return None;
             }
             _ => {
-                self.fault("name:", format!("column {:?} needs either `from` or `first_of`", f.name));
+                self.fault("name:", format!("column {:?} needs one of `from`, `first_of` and `lookup`", f.name));
                 return None;
             }
         };
@@ -108,7 +113,7 @@ impl Check<'_> {
     fn first_of(&mut self, f: &RawField, all: &[RawField]) -> Option<FirstOf> {
         let mut index = |name: &str, fits: fn(FieldType) -> bool, what: &str| {
             // Sums of sums are refused: columns are read in one round, sums in the next.
-            let found = all.iter().position(|o| o.name == name && o.first_of.is_none());
+            let found = all.iter().position(|o| o.name == name && o.first_of.is_none() && o.lookup.is_none());
             let found = found.filter(|i| field_type(&all[*i].kind).is_some_and(fits));
             if found.is_none() {
                 self.fault(name, format!("{name:?} of column {:?} is not {what} column of the entity with a path", f.name));

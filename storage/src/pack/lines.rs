@@ -11,7 +11,7 @@ pub(super) struct Lines<'a> {
 pub(super) const HEAD: &str = "";
 
 impl<'a> Lines<'a> {
-    /// Looks through block sequences under `entities`, `fields`, `rules` and `known`.
+    /// Looks through block sequences under `entities`, `fields`, `rules`, `known` and `lookups`.
     pub(super) fn new(text: &'a str) -> Self {
         let text: Vec<&str> = text.lines().collect();
         let mut entries: Vec<(usize, &str, usize, usize)> = Vec::new();
@@ -32,7 +32,8 @@ impl<'a> Lines<'a> {
                 entity = Some((entity.map_or(0, |(n, _)| n + 1), indent));
                 section = None;
                 entries.extend(entity.map(|(n, _)| (n, HEAD, 0, line)));
-            } else if let (false, Some(name)) = (dash, ["fields", "rules", "known"].iter().find(|s| trimmed.strip_prefix(**s) == Some(":")))
+            } else if let (false, Some(name)) =
+                (dash, ["fields", "rules", "known", "lookups"].iter().find(|s| trimmed.strip_prefix(**s) == Some(":")))
             {
                 section = Some((name, None, 0));
             } else if let (true, Some((name, at, n)), Some((e, _))) = (dash, section.as_mut(), entity) {

@@ -114,7 +114,7 @@ fn hash(files: &[(String, Vec<u8>)]) -> String {
 pub(super) struct Check<'a> {
     lines: Lines<'a>,
     /// The entry that is looked at: entity, section, number in it.
-    at: (usize, &'static str, usize),
+    pub(super) at: (usize, &'static str, usize),
     faults: Vec<PackFault>,
 }
 
@@ -131,7 +131,7 @@ impl Check<'_> {
     }
 
     /// One entry by itself, so that a fault of one hides none of the others.
-    fn read<T: DeserializeOwned>(&mut self, value: &Value) -> Option<T> {
+    pub(super) fn read<T: DeserializeOwned>(&mut self, value: &Value) -> Option<T> {
         match serde_yaml_ng::from_value(value.clone()) {
             Ok(entry) => Some(entry),
             Err(e) => {
@@ -158,6 +158,7 @@ impl Check<'_> {
             entities.extend(self.entity(i, &e, &rates));
         }
         self.references(raw, &entities);
+        self.looked_up(raw, &entities);
         if raw.entities.is_empty() {
             let line = self.lines.anywhere("entities");
             self.faults.push(PackFault { file: ENTITIES.to_owned(), line, message: "the pack names no entity".into() });
@@ -268,6 +269,7 @@ impl Check<'_> {
             self.at = (at, "known", j);
             known.extend(self.path(path));
         }
+        let lookups = self.lookups(at, raw, &raw_fields);
         if self.faults.len() > before {
             return None;
         }
@@ -284,6 +286,7 @@ impl Check<'_> {
             fields,
             rules,
             known,
+            lookups,
             rates: Arc::clone(rates),
         })
     }

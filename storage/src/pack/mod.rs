@@ -6,6 +6,7 @@ mod entity;
 mod fields;
 mod lines;
 mod load;
+mod lookups;
 mod marts;
 mod numbers;
 mod path;
@@ -14,8 +15,8 @@ mod rules;
 
 pub use definition::definition;
 pub use entity::{
-    Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, OnError, Only, Operation, Rule,
-    RuleCheck, RuleKind, Times, Transform, VersionType,
+    Choice, Comparison, CurrencyRates, Entity, FieldDef, FieldSource, FieldType, FirstOf, KeyScope, Lookup, LookupStep, OnError, Only,
+    Operation, Rule, RuleCheck, RuleKind, Times, Transform, VersionType,
 };
 pub use load::{Pack, PackFault, PackFaults};
 pub use marts::{Mart, MARTS};

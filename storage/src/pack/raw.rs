@@ -38,6 +38,23 @@ pub(super) struct RawEntity {
     pub rules: Vec<Value>,
     #[serde(default)]
     pub known: Vec<String>,
+    #[serde(default)]
+    pub lookups: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLookup {
+    pub name: String,
+    pub steps: Vec<RawStep>,
+    pub latest: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStep {
+    pub table: String,
+    pub on: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +94,7 @@ pub(super) struct RawField {
     pub kind: String,
     pub from: Option<String>,
     pub first_of: Option<Vec<RawChoice>>,
+    pub lookup: Option<String>,
     pub currency: Option<String>,
     pub rates_at: Option<String>,
     pub map: Option<BTreeMap<String, String>>,

@@ -26,6 +26,10 @@ impl Check<'_> {
             if found.is_none() {
                 self.fault(name, format!("rule {:?} names {name:?}, which is no column of the entity", r.name));
             }
+            if found.is_some_and(|i| fields[i].lookup.is_some()) {
+                // A record is judged by itself: what is looked up changes without it.
+                self.fault(name, format!("rule {:?} names {name:?}, which is looked up in another table", r.name));
+            }
             found
         };
         let check = match (kind, &r.required, &r.matches, &r.field, &r.is, &r.max_age) {

@@ -155,8 +155,8 @@ entities:
       entities.yaml:14: column "total" is there twice
       entities.yaml:14: "total" is not a path: it begins with `$`
       entities.yaml:17: "$.tags[*]" and type "string" do not fit: a path with [*] is a list<string>; $id and $tenant_id are uuids, $payload is a jsonb
-      entities.yaml:18: unknown field `maps`, expected one of `name`, `type`, `from`, `first_of`, `currency`, `rates_at`, `map`, `otherwise`, `flag_unknown`, `only_mapped`, `on_error`, `pii`, `payload`, `description`, `references`
-      entities.yaml:19: column "nothing" needs either `from` or `first_of`
+      entities.yaml:18: unknown field `maps`, expected one of `name`, `type`, `from`, `first_of`, `lookup`, `currency`, `rates_at`, `map`, `otherwise`, `flag_unknown`, `only_mapped`, `on_error`, `pii`, `payload`, `description`, `references`
+      entities.yaml:19: column "nothing" needs one of `from`, `first_of` and `lookup`
       entities.yaml:21: "$.list[0]" and type "jsonb" do not fit: a jsonb has $payload or a path of fields alone
       entities.yaml:22: "tags" of column "usd" is not a decimal column of the entity with a path
       entities.yaml:23: on_error is reject or null_and_flag, not "ignore"
@@ -200,10 +200,26 @@ fn what_is_no_pack_at_all_is_told_too() {
 
 #[test]
 fn paths_read_back_as_they_are_written() {
-    for good in ["$.A", "$.A.B[0].C", "$.A[*].B", "$.A[K=v w].B", "$.a-b.c d"] {
+    for good in ["$.A", "$.A.B[0].C", "$.A[*].B", "$.A[K=v w].B", "$.a-b.c d", "$.A.B | $.C[K=v].D"] {
         assert_eq!(Path::parse(good).unwrap().to_string(), good);
     }
-    for bad in ["", "$", "A", "$A", "$.", "$..A", "$[0]", "$.A[", "$.A[-1]", "$.A[x]", "$.A[*].B[*]", "$.A[0]B", "$.A[=v]"] {
+    for bad in [
+        "",
+        "$",
+        "A",
+        "$A",
+        "$.",
+        "$..A",
+        "$[0]",
+        "$.A[",
+        "$.A[-1]",
+        "$.A[x]",
+        "$.A[*].B[*]",
+        "$.A[0]B",
+        "$.A[=v]",
+        "$.A | B",
+        "$.A[*] | $.B",
+    ] {
         assert!(Path::parse(bad).is_err(), "{bad:?}");
     }
 }

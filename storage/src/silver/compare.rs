@@ -137,13 +137,14 @@ async fn row_fault(live: Side<'_>, again: Side<'_>, left: Option<Entry>, right: 
     let (ours, theirs) = (read(live, left).await?, read(again, right).await?);
     Ok(match (&ours, &theirs) {
         (Some(l), Some(r)) => {
+            let compared = super::digest::compared(live.context);
             let columns: Vec<&str> = live
                 .context
                 .schema
                 .fields()
                 .iter()
                 .enumerate()
-                .filter(|(i, _)| l.column(*i).as_ref() != r.column(*i).as_ref())
+                .filter(|(i, _)| compared.contains(i) && l.column(*i).as_ref() != r.column(*i).as_ref())
                 .map(|(_, f)| f.name().as_str())
                 .collect();
             format!("{}: other {} than Bronze gives", name(l), columns.join(", "))

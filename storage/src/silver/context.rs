@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use lakewright_proto::{ClusterId, FileId, ShardEpoch, TableId, TenantId};
 
+use super::lookups::Lookups;
 use crate::keyindex::BlockCache;
 use crate::object::Store;
 use crate::parquet::{Footer, Owner, Profile, Span};
@@ -43,6 +44,8 @@ pub struct SilverContext {
     pub changes_schema: SchemaRef,
     /// The source tells no versions: one is the number of a scan, and the same content in a later scan is no news.
     pub by_content: bool,
+    /// What its rows look up in other tables.
+    pub lookups: Option<Arc<Lookups>>,
     /// Microseconds since 1970.
     pub now_us: i64,
 }

@@ -42,7 +42,7 @@ impl Digests {
     pub async fn of(context: &SilverContext, state: &BucketState, scratch: &SilverContext, read: &(dyn Fn(u64) + Sync)) -> Result<Self> {
         let mut me = Self { rows: 0, runs: Vec::new() };
         let mut piece: Vec<Digest> = Vec::new();
-        let fields = context.schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        let fields = compared(context).into_iter().map(|i| SortField::new(context.schema.field(i).data_type().clone())).collect();
         let converter = RowConverter::new(fields)?;
         for (number, file) in (0u32..).zip(&state.files) {
             let deleted = deleted(context, state, file).await?;
@@ -94,6 +94,13 @@ impl Digests {
     }
 }
 
+/// The columns that are compared: those that are looked up only where they are of the same state of the other tables.
+pub(super) fn compared(context: &SilverContext) -> Vec<usize> {
+    let unsettled = context.lookups.as_ref().filter(|l| !l.is_settled());
+    let is_compared = |name: &str| unsettled.is_none_or(|l| !l.columns().any(|c| c == name));
+    (0..context.schema.fields().len()).filter(|i| is_compared(context.schema.field(*i).name())).collect()
+}
+
 /// A digest in the form of an index entry; only key, hash and place mean something.
 fn entry(d: &Digest, file: FileId) -> Entry {
     Entry {
@@ -124,7 +131,8 @@ fn add(
 ) -> Result<()> {
     let scopes = column(batch, "_key_scope")?.as_string::<i32>();
     let keys = column(batch, "_source_key")?.as_string::<i32>();
-    let rows = converter.convert_columns(batch.columns())?;
+    let picked: Vec<_> = compared(context).into_iter().map(|i| std::sync::Arc::clone(batch.column(i))).collect();
+    let rows = converter.convert_columns(&picked)?;
     let mut scratch = Vec::new();
     for row in 0..batch.num_rows() {
         let place = places.next().ok_or_else(|| StorageError::corrupt("the file", "it has more rows than the catalog says"))?;

@@ -4,6 +4,7 @@
 //!
 //! - [`session`]: one merge, from the first batch to the change that is committed; [`slot`] decides.
 //! - [`changes`]: the change rows of a merge. [`compact`]: fewer, larger files. [`verify`]: is it all true.
+//! - [`lookups`]: columns that stand in other tables; [`refresh`]: rows that a change of those concerns.
 //! - [`rebuild`]: a table made again from Bronze; [`compare`] says whether it is the same table.
 
 mod changes;
@@ -12,8 +13,10 @@ pub mod compare;
 mod context;
 mod digest;
 mod known;
+mod lookups;
 mod read;
 pub mod rebuild;
+mod refresh;
 mod session;
 mod slot;
 pub mod verify;
@@ -21,7 +24,8 @@ mod write;
 
 pub use context::SilverContext;
 pub use known::live_keys;
-pub use read::{live_rows, rows_at};
+pub use lookups::Lookups;
+pub use read::{all_rows, live_rows, rows_at};
 pub use session::{MergeBatch, MergeSession};
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ pub async fn live_rows(
     select(store, file, selectors.into(), columns).await
 }
 
+/// All rows of a file that never loses one, in file order.
+pub async fn all_rows(store: &Store, file: &DataFile, columns: &[&str]) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    live_rows(store, file, &RoaringTreemap::new(), Some(columns)).await
+}
+
 /// Given rows of a file, in file order; only the pages that hold them are read.
 pub async fn rows_at(
     store: &Store,

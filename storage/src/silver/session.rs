@@ -38,15 +38,15 @@ pub struct MergeBatch {
 /// A merge under way. Memory: some hundred bytes a key that it touches, and the row groups being
 /// encoded; rows themselves leave as they come.
 pub struct MergeSession {
-    context: SilverContext,
-    state: BucketState,
+    pub(super) context: SilverContext,
+    pub(super) state: BucketState,
     index: KeyIndex,
-    slots: HashMap<Key, Slot, Xxh3Builder>,
-    files: Files,
+    pub(super) slots: HashMap<Key, Slot, Xxh3Builder>,
+    pub(super) files: Files,
     /// Rows of files of this merge that were replaced within it, by file number.
     dead_new: BTreeMap<u32, RoaringTreemap>,
     /// Rows of older files that end.
-    dead_old: BTreeMap<FileId, RoaringTreemap>,
+    pub(super) dead_old: BTreeMap<FileId, RoaringTreemap>,
     outcomes: Vec<(CommitSeq, OutcomeCounts)>,
 }
 
@@ -106,7 +106,7 @@ impl MergeSession {
     }
 
     /// Looks up the keys that this merge has not met yet.
-    async fn load_slots(&mut self, keys: &FixedSizeBinaryArray) -> Result<()> {
+    pub(super) async fn load_slots(&mut self, keys: &FixedSizeBinaryArray) -> Result<()> {
         let mut unknown: Vec<Key> = (0..keys.len()).map(|row| key(keys, row)).collect::<Result<_>>()?;
         unknown.retain(|k| !self.slots.contains_key(k));
         unknown.sort_unstable();
@@ -191,6 +191,10 @@ impl MergeSession {
             }
         }
         let rows = with_columns(&batch.rows, commit, partitions)?;
+        let rows = match &self.context.lookups {
+            Some(lookups) => lookups.fill(&rows).await?,
+            None => rows,
+        };
         let span = span(self.state.watermark, commit);
         let mut parts = Vec::with_capacity(by_month.len());
         for (at, picked) in by_month.values() {

@@ -56,6 +56,7 @@ pub(super) fn context() -> SilverContext {
         schema: Arc::new(Schema::new(rows)),
         changes_schema: Arc::new(Schema::new(changes)),
         by_content: false,
+        lookups: None,
         now_us: 1_700_000_000_000_000,
     }
 }

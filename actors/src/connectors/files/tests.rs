@@ -91,7 +91,7 @@ impl SourceHost for NoHost {
         Err(SourceError::Fatal(name.to_owned()))
     }
 
-    async fn known(&self, stream: &str, _: &str, _: usize) -> Result<Known, SourceError> {
+    async fn known(&self, stream: &str, _: Option<&str>, _: usize) -> Result<Known, SourceError> {
         Err(SourceError::Fatal(stream.to_owned()))
     }
 }

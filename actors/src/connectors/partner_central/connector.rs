@@ -78,6 +78,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// The key scope within which a stream's keys are known; none: they have one of their own each.
+    pub fn known_scope(&self, stream: Stream) -> Option<&str> {
+        (stream != Stream::Association).then(|| self.scope_of(stream))
+    }
+
     /// The key scope of a stream's records: bodies of engagements and invitations do not name their catalog as a key.
     pub fn scope_of(&self, stream: Stream) -> &str {
         match stream {

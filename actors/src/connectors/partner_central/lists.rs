@@ -209,8 +209,8 @@ impl ListReader {
         // Between two comparisons with all that is known, what this reader has seen itself tells what is gone.
         let mut absent: Vec<(String, Option<i64>)> =
             self.sent.keys().filter(|id| !listed.contains_key(*id)).map(|id| (id.to_string(), None)).collect();
-        if due && self.stream != Stream::Association {
-            let known = self.source.host.known(self.stream.name(), self.source.scope_of(self.stream), self.source.config.max_keys).await;
+        if due {
+            let known = self.source.host.known(self.stream.name(), self.source.known_scope(self.stream), self.source.config.max_keys).await;
             let known = known.map_err(Ended::Failed)?;
             let found = compare(listed, &known, false, self.source.config.max_delete_percent);
             if let Some(why) = found.refused {

@@ -46,7 +46,7 @@ fn member(stream: Stream) -> &'static str {
         Stream::Opportunity | Stream::AwsSummary => "OpportunitySummaries",
         Stream::Solution => "SolutionSummaries",
         Stream::Engagement => "EngagementSummaryList",
-        Stream::Invitation => "OpportunityEngagementInvitationSummaries",
+        Stream::Invitation => "EngagementInvitationSummaries",
         Stream::Association => "EngagementResourceAssociationSummaries",
     }
 }
@@ -57,8 +57,10 @@ pub fn parse(stream: Stream, body: &[u8]) -> Result<Page, String> {
     let token = whole.get("NextToken").and_then(|t| serde_json::from_str::<Option<String>>(t.get()).ok().flatten());
     let mut page = Page { token: token.filter(|t| !t.is_empty()), ..Page::default() };
     let Some(entries) = whole.get(member(stream)) else {
-        // An empty list may be left out, but not one that goes on.
-        return if page.token.is_none() { Ok(page) } else { Err(format!("a list's answer has no {}", member(stream))) };
+        // An answer that is not understood must not look like a source without records: those would be deleted. The
+        // model lets invitations alone be left out.
+        let is_empty = stream == Stream::Invitation && whole.keys().all(|k| k == "NextToken") && page.token.is_none();
+        return if is_empty { Ok(page) } else { Err(format!("a list's answer has no {}", member(stream))) };
     };
     let entries: Option<Vec<&RawValue>> =
         serde_json::from_str(entries.get()).map_err(|e| format!("{} of a list's answer cannot be read: {e}", member(stream)))?;

@@ -22,11 +22,30 @@ fn the_end_of_a_list_has_no_token_an_empty_one_or_null() {
         let page = parse(Stream::Solution, format!("{{\"SolutionSummaries\":[]{token}}}").as_bytes()).unwrap();
         assert_eq!((page.items.len(), page.token), (0, None));
     }
-    assert!(parse(Stream::Solution, b"{}").unwrap().items.is_empty());
+    assert!(parse(Stream::Invitation, b"{}").unwrap().items.is_empty());
+    assert!(parse(Stream::Invitation, b"{\"Summaries\":[]}").is_err());
+    // Without its member a list is not an empty one: all that is known would be gone.
+    assert!(parse(Stream::Solution, b"{}").is_err());
     // A list that goes on and has no entries is not understood.
     assert!(parse(Stream::Solution, b"{\"NextToken\":\"t\"}").is_err());
     assert!(parse(Stream::Solution, b"[]").is_err());
     assert!(parse(Stream::Solution, b"{\"SolutionSummaries\":7}").is_err());
+}
+
+#[test]
+fn recorded_lists_have_their_entries() {
+    let recorded: [(Stream, &[u8], usize); 6] = [
+        (Stream::Opportunity, include_bytes!("../../../../tests/fixtures/pc_ListOpportunities.json"), 1),
+        (Stream::Solution, include_bytes!("../../../../tests/fixtures/pc_ListSolutions.json"), 5),
+        (Stream::Engagement, include_bytes!("../../../../tests/fixtures/pc_ListEngagements.json"), 2),
+        (Stream::Invitation, include_bytes!("../../../../tests/fixtures/pc_ListEngagementInvitations.json"), 2),
+        (Stream::Invitation, include_bytes!("../../../../tests/fixtures/pc_aws_referral_ListEngagementInvitations.json"), 6),
+        (Stream::Association, include_bytes!("../../../../tests/fixtures/pc_ListEngagementResourceAssociations.json"), 1),
+    ];
+    for (stream, body, entries) in recorded {
+        let page = parse(stream, body).unwrap();
+        assert_eq!((page.items.len(), page.unreadable), (entries, 0), "{}", stream.name());
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub async fn plan(source: &Source, stream: Stream, position: &Position, scope: R
     let mut at_least = token.is_some();
     if at_least && scope != RunScope::Incremental {
         // Of a whole list that is longer than was looked at, what is known says more.
-        let known = source.host.known(stream.name(), source.scope_of(stream), source.config.max_keys).await?.len() as u64;
+        let known = source.host.known(stream.name(), source.known_scope(stream), source.config.max_keys).await?.len() as u64;
         records = records.max(known);
     }
     if stream == Stream::Invitation {

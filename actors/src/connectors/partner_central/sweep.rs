@@ -47,7 +47,7 @@ impl Sweep {
             Stage::Listing(token) => self.list(source, stream, Some(token)).await.map(|()| nothing()),
             Stage::Listed => {
                 let known =
-                    source.host.known(stream.name(), source.scope_of(stream), source.config.max_keys).await.map_err(Ended::Failed)?;
+                    source.host.known(stream.name(), Some(source.scope_of(stream)), source.config.max_keys).await.map_err(Ended::Failed)?;
                 // AWS's side has no date of its own: a list cannot say that it was missed.
                 let mut found = compare(&self.listed, &known, stream == Stream::Opportunity, source.config.max_delete_percent);
                 if stream == Stream::AwsSummary {

@@ -7,6 +7,7 @@ mod control;
 mod fold;
 mod gold;
 mod ingest;
+mod lookups;
 mod quotas;
 mod repack;
 mod runs;
@@ -148,6 +149,7 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::DeleteWebhook { tenant, name } => webhooks::delete(tx, *tenant, name),
         Command::SettleAlerts { tenant, webhook, from, to, delivery } => webhooks::settle(tx, *tenant, webhook, *from, *to, delivery),
         Command::CommitGold(c) => gold::commit(tx, c),
+        Command::CommitLookups(c) => lookups::commit(tx, c),
         Command::TakeQuota(ask) => quotas::take(tx, ask),
         Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
     }

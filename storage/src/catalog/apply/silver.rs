@@ -24,7 +24,7 @@ pub(super) fn claim_bucket(tx: &mut Tx<'_>, table: TableId, bucket: u32, node: N
     Ok(Reply::Epoch(epoch))
 }
 
-fn fence(state: &Bucket, table: &Table, bucket: u32, epoch: ShardEpoch) -> Result<(), ApplyError> {
+pub(super) fn fence(state: &Bucket, table: &Table, bucket: u32, epoch: ShardEpoch) -> Result<(), ApplyError> {
     if state.epoch != epoch {
         return refuse(
             ErrorCode::Fenced,
@@ -63,7 +63,7 @@ pub(super) fn commit(tx: &mut Tx<'_>, c: &CommitSilver) -> Done {
     }
     let rows = table.rows;
     let moved = apply_delta(tx, &mut table, c.bucket, &c.delta, c.to)?;
-    add_changes(tx, &table, c)?;
+    add_changes(tx, &table, &c.delta, c.to)?;
     state.watermark = c.to;
     let delta = c.delta.live_rows_delta();
     let (Some(live), true) = (state.live_rows.checked_add_signed(delta), i128::from(delta) == moved) else {
@@ -129,7 +129,13 @@ fn current_vector(tx: &Tx<'_>, table: TableId, bucket: u32, file: FileId) -> Res
 }
 
 /// Changes the bucket's files, and answers by how many its live rows grew.
-fn apply_delta(tx: &mut Tx<'_>, table: &mut Table, bucket: u32, delta: &SilverDelta, watermark: CommitSeq) -> Result<i128, ApplyError> {
+pub(super) fn apply_delta(
+    tx: &mut Tx<'_>,
+    table: &mut Table,
+    bucket: u32,
+    delta: &SilverDelta,
+    watermark: CommitSeq,
+) -> Result<i128, ApplyError> {
     let mut moved = 0i128;
     for file in &delta.added {
         add_file(tx, table, bucket, file, FileRange::Watermark(watermark))?;
@@ -188,16 +194,16 @@ fn end_vector(tx: &mut Tx<'_>, table: TableId, bucket: u32, file: FileId) -> Res
     Ok(current)
 }
 
-fn add_changes(tx: &mut Tx<'_>, table: &Table, c: &CommitSilver) -> Result<(), ApplyError> {
-    if c.delta.changes.is_empty() {
+pub(super) fn add_changes(tx: &mut Tx<'_>, table: &Table, delta: &SilverDelta, to: CommitSeq) -> Result<(), ApplyError> {
+    if delta.changes.is_empty() {
         return Ok(());
     }
     let Some(id) = table.changes else {
         return refuse(ErrorCode::InvalidArgument, format!("table {} has no change table", table.name));
     };
     let mut changes = table_by_id(tx, id)?;
-    for file in &c.delta.changes {
-        add_file(tx, &mut changes, 0, file, FileRange::Watermark(c.to))?;
+    for file in &delta.changes {
+        add_file(tx, &mut changes, 0, file, FileRange::Watermark(to))?;
     }
     touch(tx, changes)
 }

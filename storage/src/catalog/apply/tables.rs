@@ -58,6 +58,7 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
             }
             table.schema_ipc = spec.schema_ipc.clone();
         }
+        super::lookups::redefine(tx, &mut table, spec)?;
         table.streams = spec.streams.clone();
         table.pack = pack.map(str::to_owned).or(table.pack);
         tx.put::<Tables>(&key, &table)?;
@@ -88,6 +89,7 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
         files: 0,
         rows: 0,
         bytes: 0,
+        lookups: spec.lookups.clone(),
     };
     tx.put::<TableIds>(&table.id, &TableName { tenant_id: tenant, layer: table.layer, name: table.name.clone() })?;
     if buckets > 0 {

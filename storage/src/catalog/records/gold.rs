@@ -10,6 +10,9 @@ pub struct GoldInput {
     pub table: TableId,
     /// What it had consumed.
     pub watermark: CommitSeq,
+    /// The newest catalog version that changed what its rows look up; 0: none has.
+    #[serde(default)]
+    pub looked_up: u64,
 }
 
 /// The rows of a mart for one day, made at once.

@@ -274,3 +274,20 @@ pub struct SilverCommit {
     /// Microseconds since 1970, catalog time.
     pub committed_at: i64,
 }
+
+/// Rows of a Silver table that were written anew with what they look up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupCommit {
+    /// The tables whose changes they have now: from which catalog version on, and to which.
+    pub sources: Vec<(TableId, u64, u64)>,
+    /// The watermark at which it was.
+    pub watermark: CommitSeq,
+    /// Files added.
+    pub added: Vec<FileId>,
+    /// Change files.
+    pub changes: Vec<FileId>,
+    /// Rows.
+    pub rows: u64,
+    /// Microseconds since 1970, catalog time.
+    pub committed_at: i64,
+}

@@ -17,12 +17,14 @@ pub use cluster::{Alert, Answer, AuditEntry, ClusterRecord, RingKey, SealedSecre
 pub use control::{Connector, ConnectorStatus, Pack, PackFile, Role, Status, Tenant, Token, User};
 pub use gold::{GoldBuild, GoldInput};
 pub use ingest::{
-    Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, Run, RunMode, RunScope, RunStatus, Shard, ShardStatus, SilverCommit,
-    BACKFILL_SHARD,
+    Arrival, BronzeCommit, BronzeSource, EntityCounts, EntityLedger, LookupCommit, Run, RunMode, RunScope, RunStatus, Shard, ShardStatus,
+    SilverCommit, BACKFILL_SHARD,
 };
 pub use profile::{Distinct, EntityProfile, History, KnownValues, MAX_COLUMNS, MAX_ENUMS, MAX_VALUES, MAX_VALUE_BYTES};
 pub use quota::{Quota, QuotaAsk, QuotaClass, QuotaGrant, QuotaLimit, QuotaSlot};
 pub use schedule::{Fired, Schedule};
 pub use standing::{valid_of, Standing};
-pub use tables::{Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableName};
+pub use tables::{
+    Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableLookups, TableName,
+};
 pub use webhook::{Delivery, Webhook};

@@ -1,5 +1,7 @@
 //! Tables and their files.
 
+use std::collections::BTreeMap;
+
 use lakewright_proto::{CommitSeq, FileId, Layer, NodeId, ShardEpoch, ShardId, TableId, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,18 @@ pub struct Table {
     pub rows: u64,
     /// Bytes of live files.
     pub bytes: u64,
+    /// What its columns look up in other tables, for Silver.
+    #[serde(default)]
+    pub lookups: Option<TableLookups>,
+}
+
+/// What a Silver table looks up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableLookups {
+    /// The tables that it looks into, by name.
+    pub tables: Vec<String>,
+    /// A digest of how: under another one all rows are looked up anew.
+    pub definition: String,
 }
 
 /// Where a table stands.
@@ -137,6 +151,9 @@ pub struct Bucket {
     pub watermark: CommitSeq,
     /// Live rows.
     pub live_rows: u64,
+    /// Of each table that is looked into, the catalog version up to which its changes are in the rows.
+    #[serde(default)]
+    pub looked_up: BTreeMap<TableId, u64>,
 }
 
 /// A Bronze file that holds the records of several commits.

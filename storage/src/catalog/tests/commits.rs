@@ -323,3 +323,41 @@ fn debug_output_holds_no_secret() {
         assert!(!text.contains(bytes), "{text}");
     }
 }
+
+#[test]
+fn rows_that_are_looked_up_anew_replace_as_many_and_move_no_watermark() {
+    let mut w = World::new();
+    let (_, _, _, bucket) = merged(&mut w);
+    let before = w.store.view().bucket_state(silver(), 0).unwrap();
+    let looked_up = |w: &World| w.store.view().looked_up(silver(), 0).unwrap();
+    let good = w.lookups(bucket, before.files[0].id);
+    let wrong = |change: &dyn Fn(&mut CommitLookups)| {
+        let mut c = good.clone();
+        change(&mut c);
+        Command::CommitLookups(c)
+    };
+    assert_eq!(w.refused(wrong(&|c| c.epoch = ShardEpoch(0))), ErrorCode::Fenced);
+    assert_eq!(w.refused(wrong(&|c| c.watermark = CommitSeq(0))), ErrorCode::Conflict);
+    assert_eq!(w.refused(wrong(&|c| c.delta.added[0].rows += 1)), ErrorCode::InvalidArgument, "a row more");
+    assert_eq!(w.refused(wrong(&|c| c.delta.outcomes.push((CommitSeq(1), OutcomeCounts::default())))), ErrorCode::InvalidArgument);
+    assert_eq!(w.refused(wrong(&|c| c.sources[0].1 = u64::MAX)), ErrorCode::Conflict, "a version to come");
+    w.done(Command::CommitLookups(good.clone()));
+    let at = w.store.view().version().unwrap();
+    assert_eq!(w.refused(Command::CommitLookups(good.clone())), ErrorCode::Conflict, "the file is there already");
+    let view = w.store.view();
+    let after = view.bucket_state(silver(), 0).unwrap();
+    assert_eq!((after.watermark, after.live_rows), (before.watermark, before.live_rows));
+    assert_eq!(view.last_lookup(&view.table(silver()).unwrap()).unwrap(), at);
+    invariants::check_all(&view).unwrap();
+    drop(view);
+    assert_eq!(looked_up(&w).get(&good.sources[0].0), Some(&good.sources[0].1));
+    // The same definition changes nothing; under another one all is looked up anew.
+    w.pin_with_lookups("a");
+    assert!(looked_up(&w).is_empty(), "there was none");
+    let position = CommitLookups { delta: SilverDelta::default(), sources: good.sources.clone(), ..good };
+    w.done(Command::CommitLookups(position));
+    w.pin_with_lookups("a");
+    assert!(!looked_up(&w).is_empty());
+    w.pin_with_lookups("b");
+    assert!(looked_up(&w).is_empty());
+}

@@ -70,6 +70,8 @@ fn everything() -> (World, Vec<(String, Vec<u8>)>) {
     let fired = Fired::Started { next_at: 11, missed: 1 };
     w.done(Command::MoveSchedule { tenant: tenant(), connector: connector(), due: 10, fired });
     w.done(Command::TakeQuota(an_ask()));
+    let lookups = w.lookups(bucket, first);
+    w.done(Command::CommitLookups(lookups));
     let gold = w.gold(20_000, 1, 7);
     w.done(Command::CommitGold(gold));
     w.done(Command::CreateWebhook(a_webhook("ops")));
@@ -194,7 +196,7 @@ fn decode_again(name: &str, bytes: &[u8]) -> Vec<u8> {
         Some(("space", space)) => round_trip!(space, bytes;
             Cluster, Tenants, TenantSlugs, Users, UserEmails, Tokens, TokenIds, Connectors, ConnectorNames, Secrets, Packs, PackPins,
             Shards, SourceShards, Runs, OpenRuns, RunProfiles, Histories, Tables, TableIds, Files, DeletionVectors, IndexRuns, Manifests, Buckets, Dropped,
-            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Standings, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks, Schedules, Quotas, GoldBuilds),
+            BronzeCommits, Queue, Offsets, Packed, SilverCommits, Replays, Arrivals, Standings, Answers, AnswerExpiry, Audit, Alerts, AlertCounts, Conditions, Webhooks, Schedules, Quotas, GoldBuilds, LookupCommits),
         _ => panic!("{name} is not known"),
     }
 }

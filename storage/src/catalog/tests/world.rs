@@ -140,7 +140,7 @@ impl World {
     /// A build of the mart `funnel` for a day, of a snapshot, with so many rows.
     pub fn gold(&mut self, date: u32, snapshot: u64, rows: u64) -> CommitGold {
         let files = vec![self.file(0x50, rows)];
-        let inputs = vec![GoldInput { table: silver(), watermark: CommitSeq(snapshot) }];
+        let inputs = vec![GoldInput { table: silver(), watermark: CommitSeq(snapshot), looked_up: 0 }];
         let named = files.iter().map(|f| f.id).collect();
         let build = GoldBuild { date, snapshot, inputs, files: named, rows, pack: "p1".into(), took_us: 5, built_at: 0 };
         CommitGold { tenant: tenant(), spec: spec(0x50, Layer::Gold, "funnel", None), build, files }
@@ -185,6 +185,31 @@ impl World {
         let index = IndexRun { id: run, path: format!("{}{run}.run", root(0x31)), size: 9, entries: rows, level_order: to.0 };
         let delta = SilverDelta { added, changes, outcomes, index_added: vec![index], ..Default::default() };
         Some(CommitSilver { table: silver(), bucket: 0, epoch, from, to, delta })
+    }
+
+    /// One row of a file with what it looks up now, in tables as they are now.
+    pub fn lookups(&mut self, epoch: ShardEpoch, file: FileId) -> CommitLookups {
+        let (state, version) = {
+            let view = self.store.view();
+            (view.bucket_state(silver(), 0).unwrap(), view.version().unwrap())
+        };
+        let old = state.deletion_vectors.iter().find(|v| v.data_file == file);
+        let (last, cardinality) = old.map_or((0, 0), |v| (v.version, v.cardinality));
+        let path = format!("{}{}.puffin", root(0x31), self.fresh());
+        let vector =
+            DeletionVectorRef { data_file: file, version: last + 1, path, size: 9, offset: 0, length: 9, cardinality: cardinality + 1 };
+        let (added, changes) = (vec![self.file(0x31, 1)], vec![self.file(0x32, 2)]);
+        let delta = SilverDelta { added, changes, deletion_vectors: vec![vector], ..Default::default() };
+        let sources = vec![(TableId(id(0x33)), version)];
+        CommitLookups { table: silver(), bucket: 0, epoch, watermark: state.watermark, sources, delta }
+    }
+
+    /// The pack pinned anew, its Silver table with these lookups.
+    pub fn pin_with_lookups(&mut self, definition: &str) {
+        let mut tables = silver_specs();
+        let lookups = TableLookups { tables: vec!["customer".into()], definition: definition.into() };
+        tables.iter_mut().filter(|t| t.changes.is_some()).for_each(|t| t.lookups = Some(lookups.clone()));
+        self.done(Command::PinPack { tenant: tenant(), hash: "p1".into(), tables });
     }
 
     pub fn run(&self, run: RunId) -> Run {
@@ -262,6 +287,7 @@ pub fn spec(n: u128, layer: Layer, name: &str, changes: Option<&str>) -> TableSp
         schema_ipc: columns(),
         streams: vec!["s".into()],
         changes: changes.map(str::to_owned),
+        lookups: None,
     }
 }
 /// Each night, due at 10.

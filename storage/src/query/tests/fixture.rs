@@ -72,6 +72,7 @@ fn spec(tenant: TenantId, layer: Layer, name: &str, schema: &Schema, changes: Op
         schema_ipc: schema_ipc(schema),
         streams,
         changes: changes.map(str::to_owned),
+        lookups: None,
     }
 }
 
