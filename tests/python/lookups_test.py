@@ -90,6 +90,11 @@ def test_an_invitation_before_after_and_without_its_opportunity(node):
     )
     assert [c[:2] for c in changes] == [("update_after", "ACCEPTED"), ("update_before", "PENDING")]
     assert changes[0][2:] == changes[1][2:]
+    told = node.json("explain", "cell", TABLE, "engagement_status", "O3", "--tenant", "acme")
+    assert told["made_by"]["lookup"] == "invitation.status" and told["value"] == "ACCEPTED"
+    assert [(c["table"], c["key"]) for c in told["contributing"]] == [
+        ("silver.partner_central_association", "O3"), ("silver.partner_central_invitation", "engi-eng-3-1")]
+    assert told["contributing"][1]["value"] == "ACCEPTED" and [c["value"] for c in told["history"]][-2:] == ["PENDING", "ACCEPTED"]
     # A newer invitation counts, an older one does not, in whichever order they come.
     streams.land("engagement_invitation", invitation("eng-3", "EXPIRED", "2026-01-15T00:00:00Z", n=2))
     streams.land("engagement_invitation", invitation("eng-4", "PENDING", "2026-03-01T00:00:00Z", n=2))

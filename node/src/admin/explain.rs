@@ -66,6 +66,7 @@ impl AdminService {
         let origin = self.origin(tenant, address, &c).await?;
         let verdict = self.verdict(&session, table, address, &c).await?;
         let (history, truncated) = self.history(&session, table, r, &c).await?;
+        let contributing_json = self.looked_up(tenant, &session, table, &c, &r.column).await?;
         let pack = c.text("_pack", 0)?;
         Ok(pb::ExplainResponse {
             table: format!("silver.{}", table.name),
@@ -76,6 +77,7 @@ impl AdminService {
             origin: Some(origin),
             verdict: Some(verdict),
             history,
+            contributing_json,
             truncated,
             ..pb::ExplainResponse::default()
         })
@@ -168,7 +170,7 @@ impl AdminService {
         };
         let place = filter([equals("_source_key", &row.text("_source_key", 0)?), equals("_key_scope", &row.text("_key_scope", 0)?)]);
         let sql = format!(
-            "SELECT _change, _change_commit, _changed_at, {shown} FROM silver.{} {place} ORDER BY _change_commit, _version, _change LIMIT {}",
+            "SELECT _change, _change_commit, _changed_at, {shown} FROM silver.{} {place} ORDER BY _change_commit, _changed_at, _version, _change DESC LIMIT {}",
             name(&format!("{}__changes", table.name)),
             r.limit + 1
         );

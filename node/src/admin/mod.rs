@@ -9,6 +9,7 @@ mod convert;
 mod dead_letters;
 mod explain;
 mod explain_gold;
+mod explain_lookup;
 mod lineage;
 mod marts;
 mod node;

@@ -83,6 +83,9 @@ fn people(ctx: &Context, e: &ExplainResponse) -> Result<(), Error> {
         out.one(&json!({ "is_valid": verdict.is_valid, "failed_rules": verdict.failed_rules, "warnings": verdict.warnings, "flags": verdict.flags }))?;
         let history: Vec<Value> = e.history.iter().map(views::row_change).collect();
         out.list(&history, &[("CHANGE", "change"), ("AT", "at"), ("COMMIT", "commit"), ("VALUE", "value")], "no changes")?;
+        if !e.contributing_json.is_empty() {
+            contributing(ctx, e, "")?;
+        }
         out.line(&String::from_utf8_lossy(&o.payload))?;
     }
     if let Some(mart) = &e.mart {
@@ -90,15 +93,20 @@ fn people(ctx: &Context, e: &ExplainResponse) -> Result<(), Error> {
         if e.column.is_empty() {
             out.one(&parsed(&e.row_json))?;
         }
-        let rows: Vec<Value> = e.contributing_json.iter().map(|r| parsed(r)).collect();
-        let names: Vec<String> = rows.first().and_then(Value::as_object).map(|o| o.keys().cloned().collect()).unwrap_or_default();
-        let columns: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), n.as_str())).collect();
-        out.list(&rows, &columns, "no contributing rows, or the mart does not say which they are")?;
+        contributing(ctx, e, "no contributing rows, or the mart does not say which they are")?;
     }
     if e.truncated {
         out.remark("there is more: raise --limit");
     }
     Ok(())
+}
+
+/// Rows that something is made of, with the columns of the last one.
+fn contributing(ctx: &Context, e: &ExplainResponse, none: &str) -> Result<(), Error> {
+    let rows: Vec<Value> = e.contributing_json.iter().map(|r| parsed(r)).collect();
+    let names: Vec<String> = rows.last().and_then(Value::as_object).map(|o| o.keys().cloned().collect()).unwrap_or_default();
+    let columns: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), n.as_str())).collect();
+    ctx.out.list(&rows, &columns, none)
 }
 
 fn parsed(text: &str) -> Value {

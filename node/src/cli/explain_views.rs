@@ -44,6 +44,8 @@ pub(super) fn explanation(e: &api::ExplainResponse) -> Value {
     }
     if let Some(m) = &e.mart {
         fields.insert("mart".into(), mart(m));
+    }
+    if e.mart.is_some() || !e.contributing_json.is_empty() {
         fields.insert("contributing".into(), e.contributing_json.iter().map(|r| parsed(r)).collect());
     }
     v
