@@ -24,6 +24,7 @@ use object_store::memory::InMemory;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connectors::reach::SourceReach;
 use crate::connectors::{PayloadFormat, RawBatch};
 use crate::credit::Credit;
 use crate::exchange::Exchange;
@@ -116,6 +117,7 @@ impl Lake {
             secrets: Arc::new(NoSecrets),
             credit: Credit::new(1 << 20, 1 << 20),
             exchange: Exchange::default(),
+            reach: SourceReach::everything(),
             packs: PackCache::default(),
             blocks: Arc::new(BlockCache::new(1 << 20)),
             manifests: Arc::new(ManifestCache::new(10_000)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lakewright_proto::{Error, ErrorCode};
-use lakewright_storage::catalog::keyspace::{Connectors, Packs};
+use lakewright_storage::catalog::keyspace::{Connectors, Packs, Runs};
 use lakewright_storage::catalog::records::{Run, Shard};
 use lakewright_storage::catalog::{Catalog, Read as _};
 use lakewright_storage::pack::Pack;
@@ -67,14 +67,13 @@ impl PackCache {
                 "the tenant uses no pack, so nothing says what its records mean; `lakewright pack load DIR --pin --tenant SLUG`",
             ))
         })?;
-        let context = Context {
-            tenant: shard.tenant_id,
-            connector: shard.connector_id,
-            run: run.id,
-            key_scope,
-            key_scope_told,
-            scan: run.scan as i64,
+        // A dead letter that is checked again is as old as it was: its version is the number of the run that read it.
+        let scan = match run.replay_of {
+            Some(first) => catalog.view().get::<Runs>(&(shard.tenant_id, first))?.map_or(run.scan, |r| r.scan),
+            None => run.scan,
         };
+        let context =
+            Context { tenant: shard.tenant_id, connector: shard.connector_id, run: run.id, key_scope, key_scope_told, scan: scan as i64 };
         Pipeline::new(&pack, &shard.stream, context).map_err(|e| WorkError::Broken(e.to_string()))
     }
 }

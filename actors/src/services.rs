@@ -12,6 +12,7 @@ use lakewright_storage::parquet::{Footer, Owner, Span};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connectors::reach::SourceReach;
 use crate::connectors::ConnectorKind;
 use crate::credit::Credit;
 use crate::exchange::Exchange;
@@ -87,6 +88,8 @@ pub struct Services {
     pub blocks: Arc<BlockCache>,
     /// Lists of older files, shared by queries, recovery and sweeps.
     pub manifests: Arc<ManifestCache>,
+    /// What sources may reach from here.
+    pub reach: SourceReach,
     /// Limits and rhythms.
     pub options: IngestOptions,
     /// Stop fetching: commit what is gathered, then end.

@@ -180,7 +180,8 @@ fn compare_outcomes(
     out: &mut Comparison,
 ) -> Result<(), WorkError> {
     let (table, bucket, watermark) = (pinned.table.id, pinned.state.bucket, pinned.state.watermark);
-    let (mut at, mut reached) = (0, CommitSeq(0));
+    // A table begins at the commit that the cluster was at when it was made.
+    let (mut at, mut reached) = (0, None);
     let mut from = CommitSeq(0);
     loop {
         let page = services.catalog.view().between::<SilverCommits>(&(table, bucket, from), &(table, bucket, watermark), PAGE)?;
@@ -190,13 +191,13 @@ fn compare_outcomes(
             let end = outcomes.partition_point(|(seq, _)| *seq <= commit.to);
             let mut now = OutcomeCounts::default();
             outcomes[at.min(end)..end].iter().for_each(|(_, o)| now.add(o));
-            if commit.from != reached || now != commit.outcomes {
+            if reached.is_some_and(|r| r != commit.from) || now != commit.outcomes {
                 out.fault(outcome_fault(&commit, &now));
             }
-            (at, reached) = (end, commit.to);
+            (at, reached) = (end, Some(commit.to));
         }
     }
-    if reached != watermark {
+    if let Some(reached) = reached.filter(|r| *r != watermark) {
         out.fault(format!("the table is merged up to commit {watermark}, and its Silver commits end at {reached}"));
     }
     Ok(())

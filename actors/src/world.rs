@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connectors::reach::SourceReach;
 use crate::connectors::registry;
 use crate::credit::Credit;
 use crate::exchange::Exchange;
@@ -101,6 +102,7 @@ impl World {
             secrets: Arc::new(NoSecrets),
             credit: Credit::new(64 << 20, 64 << 20),
             exchange: Exchange::default(),
+            reach: SourceReach::everything(),
             packs: PackCache::default(),
             blocks: Arc::new(BlockCache::new(1 << 20)),
             manifests: Arc::new(ManifestCache::new(10_000)),

@@ -26,6 +26,8 @@ use crate::{recover, telemetry, ticket_ring, tls, token_recovery};
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// Threads for encoding, checking and local disk.
 const BLOCKING_THREADS: usize = 64;
+/// Stack of each thread: planning a query goes as deep as its operators are nested; only what is used takes memory.
+const STACK: usize = 16 << 20;
 /// A call has this long for the beginning of its answer. A stream then goes on as long as it has something to say.
 const CALL_WITHIN: Duration = Duration::from_secs(600);
 /// A new ticket key is made this often.
@@ -37,6 +39,7 @@ pub fn run(config: Config) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK)
         .build()
         .map_err(|e| failed("starting the runtime", e))?;
     runtime.block_on(Box::pin(serve(config)))

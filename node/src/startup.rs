@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use lakewright_actors::connectors::reach::SourceReach;
 use lakewright_actors::connectors::registry;
 use lakewright_actors::credit::Credit;
 use lakewright_actors::exchange::Exchange;
@@ -14,7 +15,7 @@ use lakewright_actors::webhooks::{Reach, Sender};
 use lakewright_proto::{Error, ErrorCode, NodeId};
 use lakewright_storage::catalog::{Catalog, CatalogStore, ManifestCache};
 use lakewright_storage::keyindex::BlockCache;
-use lakewright_storage::object::{Store, StoreConfig};
+use lakewright_storage::object::{Store, StoreConfig, StoreUrl};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -93,6 +94,7 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
         secrets: Arc::new(Opener(Arc::clone(&keys))),
         credit: Credit::new(config.ingest.credit_bytes.0, config.ingest.tenant_credit_bytes.0),
         exchange: Exchange::default(),
+        reach: source_reach(&config),
         packs: PackCache::default(),
         blocks: Arc::new(BlockCache::new(INDEX_CACHE_BYTES)),
         manifests: Arc::new(ManifestCache::new(MANIFEST_CACHE_ENTRIES)),
@@ -109,6 +111,20 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
     services.work.spawn(lakewright_actors::schedule::watch(Arc::clone(&services), now_us));
     services.work.spawn(lakewright_actors::webhooks::deliver(Arc::clone(&services), Sender::new(reach(&config))?));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })
+}
+
+/// What sources may reach from here.
+fn source_reach(config: &Config) -> SourceReach {
+    let lake = match StoreUrl::parse(&config.storage_url()) {
+        Ok(StoreUrl::Local(dir)) => Some(dir),
+        _ => None,
+    };
+    SourceReach {
+        directories: config.sources.directories.clone(),
+        own: std::iter::once(config.node.data_dir.clone()).chain(lake).collect(),
+        own_credentials: config.sources.own_credentials,
+        private_endpoints: config.sources.private_endpoints,
+    }
 }
 
 /// Where this node sends alerts to.

@@ -44,7 +44,8 @@ class Node:
         if crash_at:
             env["LAKEWRIGHT_CRASH_AT"] = crash_at
         args = [self.binary, "node"]
-        for s in [f"node.data_dir={self.data}", "admin.listen=127.0.0.1:0", "flight.listen=127.0.0.1:0", "metrics.listen=127.0.0.1:0", *self.settings]:
+        for s in [f"node.data_dir={self.data}", "admin.listen=127.0.0.1:0", "flight.listen=127.0.0.1:0", "metrics.listen=127.0.0.1:0",
+                  f"sources.directories={self.dir}", "sources.private_endpoints=true", *self.settings]:
             args += ["--set", s]
         self.log = open(self.dir / "node.log", "ab")
         self.process = subprocess.Popen(args, env=env, stderr=self.log, stdout=self.log, cwd=self.dir)

@@ -49,7 +49,7 @@ echo "  it answers at $(told 't["address"]'), and its records change four times 
 
 say "2/6 One node on its embedded defaults (local directory, sled, one-node Raft)"
 "$lakewright" node --set node.data_dir="$data/node" --set admin.listen=127.0.0.1:0 --set flight.listen=127.0.0.1:0 \
-  --set metrics.listen=127.0.0.1:0 2>"$data/node.log" &
+  --set metrics.listen=127.0.0.1:0 --set sources.directories="$data" --set sources.private_endpoints=true 2>"$data/node.log" &
 node=$!
 await "$data/node/addresses.json" "$node" "$data/node.log"
 address() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$data/node/addresses.json" "$1"; }

@@ -4,6 +4,7 @@
 pub mod files;
 pub mod host;
 pub mod partner_central;
+pub mod reach;
 pub mod registry;
 
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use std::time::Duration;
 
 use arrow_array::{Array as _, BinaryViewArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use async_trait::async_trait;
-use lakewright_proto::{Error, SourcePosition};
+use lakewright_proto::{Error, SourcePosition, TenantId};
 use lakewright_storage::catalog::records::RunScope;
+
+use self::reach::SourceReach;
 
 pub use host::{Known, SourceHost};
 
@@ -54,6 +57,8 @@ pub enum PayloadFormat {
 pub const OP_UPSERT: i8 = 0;
 /// The record ends its key's row.
 pub const OP_DELETE: i8 = 1;
+/// The source lists the key no more.
+pub const OP_ABSENT: i8 = 2;
 
 /// A record that is too large to keep: rejected with its head, in constant memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +219,8 @@ pub trait ConnectorKind: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// Every fault of a configuration, as sentences that name the key. Empty: it is good.
     fn check(&self, config: &serde_json::Value) -> Vec<String>;
+    /// Why a checked configuration, its secrets in place, must not be used by this tenant on this node. Empty: it may be.
+    fn out_of_reach(&self, config: &serde_json::Value, tenant: TenantId, reach: &SourceReach) -> Vec<String>;
     /// Names of the configuration keys whose values are secrets (sealed before they are stored).
     fn secret_keys(&self) -> &'static [&'static str];
     /// Adds to a checked configuration what the source alone can tell, before it is stored for good.

@@ -47,9 +47,7 @@ async fn follow(
     let files = changed_files(services, source, version).await?;
     let mut rest = files.as_slice();
     loop {
-        let n = next_files(rest);
-        let (now, later) = rest.split_at(n);
-        rest = later;
+        let (now, later) = rest.split_at(next_files(rest));
         let state: BucketState = services.catalog.view().bucket_state(record.id, bucket)?;
         if state.epoch != epoch {
             return Err(WorkError::Superseded(format!("bucket {bucket} of {} has another owner", record.name)));
@@ -64,17 +62,22 @@ async fn follow(
             let batches = all_rows(&services.store, &entry.file, &columns).await?;
             changed.extend(batches.try_collect::<Vec<_>>().await?);
         }
-        let written = session.refresh(&source.table.name, &changed).await?;
+        let (written, whole) = session.refresh(&source.table.name, &changed).await?;
         let delta = if written > 0 { session.finish().await? } else { SilverDelta::default() };
         crash::point("silver.lookups.before");
-        let sources = if rest.is_empty() { vec![(source.table.id, version)] } else { Vec::new() };
+        let is_end = whole && later.is_empty();
+        let sources = if is_end { vec![(source.table.id, version)] } else { Vec::new() };
         let command = CommitLookups { table: record.id, bucket, epoch, watermark, sources, delta };
-        if written > 0 || rest.is_empty() {
+        if written > 0 || is_end {
             services.catalog.propose("node", Command::CommitLookups(command)).await?;
         }
         tracing::debug!(table = record.name, source = source.table.name, rows = written, "looked up anew");
-        if rest.is_empty() {
+        if is_end {
             return Ok(());
+        }
+        // Rows that were written hold what they look up: the same files again come to the others.
+        if whole {
+            rest = later;
         }
     }
 }

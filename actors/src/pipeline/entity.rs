@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::connectors::OP_UPSERT;
 use arrow::compute::take;
 use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
@@ -102,12 +103,12 @@ pub fn check(
 ) -> Result<Checked, ArrowError> {
     let len = r.json.len();
     let operations = told::operations(entity, r)?;
-    let mut rows = RowState::new(r.rejects.clone(), operations.iter().map(|o| *o == 1).collect());
+    let mut rows = RowState::new(r.rejects.clone(), operations.iter().map(|o| *o != OP_UPSERT).collect());
     if let Some(absent) = told::absent(entity, r, &operations)? {
         rows.leave_out(absent);
     }
     let keys = told::keys(entity, r, &mut rows)?;
-    let versions = told::versions(entity, context, r, &mut rows)?;
+    let versions = told::versions(entity, context, r, &operations, &mut rows)?;
     let scopes = match entity.scope() {
         KeyScope::Path(path) => Some(within(context, extract::texts(r.decoded, path)?)),
         KeyScope::Connector => None,

@@ -8,7 +8,7 @@ use lakewright_storage::pack::{Entity, FieldSource};
 
 /// Looks at the columns of accepted rows, in the order of the entity's fields.
 pub fn of(entity: &Entity, columns: &[ArrayRef], operations: &[i8]) -> EntityProfile {
-    let deletes = operations.iter().filter(|o| **o == 1).count();
+    let deletes = operations.iter().filter(|o| **o != 0).count();
     // A record that deletes has a key and no values: its nulls say nothing.
     let upserts = (deletes > 0).then(|| BooleanBuffer::collect_bool(operations.len(), |row| operations[row] == 0));
     let mut profile = EntityProfile { rows: (operations.len() - deletes) as u64, ..EntityProfile::default() };

@@ -10,7 +10,7 @@ use super::extract::texts;
 use super::reject::{Reason, Reject};
 use super::row_state::RowState;
 use super::{parse, Context};
-use crate::connectors::{OP_DELETE, OP_UPSERT};
+use crate::connectors::{OP_ABSENT, OP_DELETE, OP_UPSERT};
 
 /// The keys; a record without one is refused.
 pub fn keys(entity: &Entity, r: &Records<'_>, rows: &mut RowState) -> Result<StringArray, ArrowError> {
@@ -32,7 +32,7 @@ pub fn keys(entity: &Entity, r: &Records<'_>, rows: &mut RowState) -> Result<Str
     Ok(keys)
 }
 
-/// 0: upsert, 1: delete. A record deletes if the source or the record itself says so.
+/// 0: upsert, 1: delete, 2: absent. A record deletes if the source or the record itself says so.
 pub fn operations(entity: &Entity, r: &Records<'_>) -> Result<Vec<i8>, ArrowError> {
     let mut out = match r.operations {
         Some(told) => told.to_vec(),
@@ -43,6 +43,9 @@ pub fn operations(entity: &Entity, r: &Records<'_>) -> Result<Vec<i8>, ArrowErro
         for (row, op) in out.iter_mut().enumerate() {
             if values.is_valid(row) && operation.delete.iter().any(|d| d == values.value(row)) {
                 *op = OP_DELETE;
+            }
+            if values.is_valid(row) && operation.absent.iter().any(|d| d == values.value(row)) {
+                *op = OP_ABSENT;
             }
         }
     }
@@ -55,11 +58,17 @@ pub fn absent(entity: &Entity, r: &Records<'_>, operations: &[i8]) -> Result<Opt
     // Each way by itself: a record may have another value at the first.
     let ways = only.path.ways().map(|way| texts(r.decoded, &Path(way.0.clone(), Vec::new()))).collect::<Result<Vec<_>, _>>()?;
     let is = |row: usize| ways.iter().any(|w| w.is_valid(row) && only.is.iter().any(|v| v == w.value(row)));
-    Ok(Some(operations.iter().enumerate().map(|(row, op)| *op != OP_DELETE && !is(row)).collect()))
+    Ok(Some(operations.iter().enumerate().map(|(row, op)| *op == OP_UPSERT && !is(row)).collect()))
 }
 
-/// The versions; a record that should tell its own and does not is refused.
-pub fn versions(entity: &Entity, context: &Context, r: &Records<'_>, rows: &mut RowState) -> Result<Int64Array, ArrowError> {
+/// The versions; a record that should tell its own and does not is refused, unless it stands for an absent one.
+pub fn versions(
+    entity: &Entity,
+    context: &Context,
+    r: &Records<'_>,
+    operations: &[i8],
+    rows: &mut RowState,
+) -> Result<Int64Array, ArrowError> {
     let own = match entity.version() {
         Some((path, kind)) => Some((path, kind, texts(r.decoded, path)?)),
         None => None,
@@ -70,6 +79,10 @@ pub fn versions(entity: &Entity, context: &Context, r: &Records<'_>, rows: &mut 
         }
         let Some((path, kind, text)) = &own else { return context.scan };
         let value = if text.is_valid(row) { text.value(row) } else { "" };
+        if value.is_empty() && operations.get(row) == Some(&OP_ABSENT) {
+            // A list that has the key no more knows no version of it: whatever was read before it ends.
+            return i64::MAX;
+        }
         let parsed = match kind {
             VersionType::Timestamp => parse::timestamp(value),
             VersionType::Int => parse::int(value),

@@ -212,6 +212,10 @@ pub fn build_source(services: &Services, record: &Record) -> Result<Arc<dyn Conn
             object.insert((*field).to_owned(), serde_json::Value::String(secret));
         }
     }
+    let refused = kind.out_of_reach(&config, record.tenant_id, &services.reach);
+    if !refused.is_empty() {
+        return Err(Error::new(ErrorCode::PermissionDenied, format!("connector {:?}: {}", record.name, refused.join("; "))));
+    }
     let host =
         NodeHost { tenant: record.tenant_id, connector: record.id, catalog: services.catalog.clone(), store: services.store.clone() };
     kind.build(&config, Arc::new(host)).map(Arc::from)

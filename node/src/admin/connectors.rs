@@ -67,6 +67,11 @@ impl AdminService {
         if !faults.is_empty() {
             return Err(invalid(format!("the configuration of a {} connector has faults:\n- {}", kind.name(), faults.join("\n- "))));
         }
+        let is_new = version == 1;
+        let refused = if is_new { kind.out_of_reach(&config, tenant, &self.services().reach) } else { Vec::new() };
+        if !refused.is_empty() {
+            return Err(Error::new(ErrorCode::PermissionDenied, format!("the connector may not be made:\n- {}", refused.join("\n- "))));
+        }
         let unreachable = |e: lakewright_actors::connectors::SourceError| {
             Error::new(ErrorCode::Unavailable, format!("the source could not be asked what belongs to the configuration: {e}"))
         };

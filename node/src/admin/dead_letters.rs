@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lakewright_actors::replay::{replay, MAX_ADDRESSES};
-use lakewright_proto::{admin as pb, Error, RecordAddress, RunId};
+use lakewright_proto::{admin as pb, Error, RecordAddress, RunId, ShardId};
 use lakewright_storage::catalog::keyspace::Runs;
 use lakewright_storage::catalog::records::Tenant;
 use lakewright_storage::catalog::Read as _;
@@ -118,8 +118,12 @@ impl AdminService {
         let r = request.into_inner();
         let addresses: Vec<RecordAddress> = r.addresses.iter().map(|a| a.parse()).collect::<Result<_, _>>()?;
         let chosen = (!addresses.is_empty()).then(|| {
-            let each: Vec<_> =
-                addresses.iter().map(|a| format!("(address_shard = {} AND address_offset = {})", a.shard, a.offset)).collect();
+            let mut by_shard: BTreeMap<ShardId, Vec<String>> = BTreeMap::new();
+            addresses.iter().for_each(|a| by_shard.entry(a.shard).or_default().push(a.offset.to_string()));
+            let each: Vec<_> = by_shard
+                .into_iter()
+                .map(|(shard, offsets)| format!("(address_shard = {shard} AND address_offset IN ({}))", offsets.join(", ")))
+                .collect();
             format!("({})", each.join(" OR "))
         });
         let of_run = if r.run_id.is_empty() {

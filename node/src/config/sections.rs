@@ -169,6 +169,15 @@ sections! {
         /// ... up to this.
         backoff_max: Duration = "\"30s\"",
     }
+    /// What connectors may reach: their configuration is chosen by the operators of tenants.
+    sources: SourcesSection {
+        /// Directories of this machine whose files the connector `files` may read; never node.data_dir or the lake.
+        directories: Vec<PathBuf> = "[]",
+        /// Sources without credentials of their own may use this node's.
+        own_credentials: bool = "false",
+        /// Allows http:// and private addresses as endpoints of sources.
+        private_endpoints: bool = "false",
+    }
     /// Where alerts may be sent.
     webhooks: WebhooksSection {
         /// Allows http:// and private addresses: a tenant's operators can then make this node call what only it reaches.

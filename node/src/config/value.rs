@@ -88,6 +88,20 @@ impl Setting for Option<PathBuf> {
     }
 }
 
+impl Setting for Vec<PathBuf> {
+    fn from_value(v: &Value) -> Result<Self, String> {
+        let paths: Vec<PathBuf> = match v {
+            Value::Array(_, items) => items.iter().map(|i| text(i).map(PathBuf::from)).collect::<Result<_, _>>()?,
+            Value::String(_, s) => s.split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect(),
+            _ => return Err(format!("a list of directories is wanted, found {}", kind(v))),
+        };
+        match paths.iter().find(|p| !p.is_absolute()) {
+            Some(path) => Err(format!("{} is not an absolute directory", path.display())),
+            None => Ok(paths),
+        }
+    }
+}
+
 impl Setting for SocketAddr {
     fn from_value(v: &Value) -> Result<Self, String> {
         let s = text(v)?;

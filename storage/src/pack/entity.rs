@@ -180,6 +180,8 @@ pub struct Operation {
     pub path: Path,
     /// The values that delete.
     pub delete: Vec<String>,
+    /// The values that say that the source lists the key no more: it ends, and lives again when it is seen again.
+    pub absent: Vec<String>,
 }
 
 /// The four kinds of rules, each with its one action.

@@ -232,8 +232,10 @@ impl Check<'_> {
             self.one(&v.path, "a version").zip(kind)
         });
         let partition = raw.partition.as_ref().and_then(|p| self.one(p, "a partition"));
-        let operation =
-            raw.operation.as_ref().and_then(|o| Some(Operation { path: self.one(&o.path, "an operation")?, delete: o.delete.clone() }));
+        let operation = raw
+            .operation
+            .as_ref()
+            .and_then(|o| Some(Operation { path: self.one(&o.path, "an operation")?, delete: o.delete.clone(), absent: o.absent.clone() }));
         let only = raw.only.as_ref().and_then(|o| {
             if o.is.is_empty() {
                 self.fault("only:", "`only` names no value in `is`");

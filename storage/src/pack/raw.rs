@@ -83,7 +83,10 @@ pub(super) struct RawOnly {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOperation {
     pub path: String,
+    #[serde(default)]
     pub delete: Vec<String>,
+    #[serde(default)]
+    pub absent: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -15,6 +15,7 @@ mod rows;
 mod scan;
 mod schema;
 mod session;
+mod size;
 mod star;
 mod stream;
 mod system;

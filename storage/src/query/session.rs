@@ -17,12 +17,10 @@ use super::guard::{read_only, refused};
 use super::keys::ForeignKey;
 use super::names::{Scope, SEARCH};
 use super::passport::{passport, tables_read, Passport};
+use super::size;
 use super::star::{is_hidden, number_placeholders, omit_hidden, without_call, Hidden};
 use super::stream::{client_schema, too_long, QueryStream};
 use super::system::SystemTable;
-
-/// The longest statement that is parsed, bytes.
-const MAX_SQL: usize = 1 << 20;
 
 /// A tenant's session. Cheap to make; it pins one catalog version.
 #[derive(Clone)]
@@ -103,13 +101,12 @@ impl QuerySession {
 
     /// Parses, resolves and checks a query. Nothing runs.
     pub async fn plan(&self, sql: &str) -> Result<Planned, Error> {
-        if sql.len() > MAX_SQL {
-            return Err(Error::new(ErrorCode::InvalidArgument, format!("the statement is {} bytes long; at most {MAX_SQL}", sql.len())));
-        }
         let dialect = self.state.config().options().sql_parser.dialect;
+        size::check_text(sql, &dialect.to_string())?;
         let mut statement = self.state.sql_to_statement(sql, &dialect).map_err(|e| query_error(&e))?;
         match &mut statement {
             DfStatement::Statement(s) => {
+                size::check_relations(s)?;
                 refuse_updates(s)?;
                 without_call(s);
                 let hidden = self.hidden(s).await?;
@@ -118,6 +115,7 @@ impl QuerySession {
             }
             DfStatement::Explain(e) => {
                 if let DfStatement::Statement(s) = e.statement.as_mut() {
+                    size::check_relations(s)?;
                     let hidden = self.hidden(s).await?;
                     omit_hidden(s, &hidden);
                 }

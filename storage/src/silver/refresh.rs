@@ -22,17 +22,17 @@ use crate::object::Store;
 use crate::paths::Month;
 use crate::table::{BucketState, DataFile};
 
-/// Rows that one refresh writes at most: each costs some hundred bytes until it is committed.
-const MAX_ROWS: u64 = 1_000_000;
+/// Rows that one session writes: each costs some hundred bytes until it is committed.
+const MAX_ROWS: u64 = 250_000;
 
 impl MergeSession {
-    /// Looks up again what the rows look up that changed rows of `table` concern; answers how many
-    /// rows changed. The session takes no commit besides.
-    pub async fn refresh(&mut self, table: &str, changed: &[RecordBatch]) -> Result<u64> {
-        let Some(lookups) = self.context.lookups.clone() else { return Ok(0) };
+    /// Looks up again what the rows look up that changed rows of `table` concern; answers how many rows
+    /// changed, and whether that is all: if not, another session goes on. The session takes no commit besides.
+    pub async fn refresh(&mut self, table: &str, changed: &[RecordBatch]) -> Result<(u64, bool)> {
+        let Some(lookups) = self.context.lookups.clone() else { return Ok((0, true)) };
         let concerned = lookups.concerned(table, changed).await?;
         if concerned.iter().all(Tuples::is_empty) {
-            return Ok(0);
+            return Ok((0, true));
         }
         let mut written = 0;
         for file in self.state.files.clone() {
@@ -46,13 +46,12 @@ impl MergeSession {
                 let places: Vec<u32> = places.by_ref().take(batch.num_rows()).map(|r| r as u32).collect();
                 let batch = super::verify::conform(&batch, &self.context.schema)?;
                 written += self.refresh_batch(&lookups, &file, batch, &places).await?;
-            }
-            if written > MAX_ROWS {
-                let what = format!("a change of {table} concerns over {MAX_ROWS} rows of {}", self.context.name);
-                return Err(lakewright_proto::Error::new(lakewright_proto::ErrorCode::ResourceExhausted, what).into());
+                if written >= MAX_ROWS {
+                    return Ok((written, false));
+                }
             }
         }
-        Ok(written)
+        Ok((written, true))
     }
 
     async fn refresh_batch(&mut self, lookups: &Lookups, file: &DataFile, batch: RecordBatch, places: &[u32]) -> Result<u64> {

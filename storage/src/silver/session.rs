@@ -29,7 +29,7 @@ pub struct MergeBatch {
     pub keys: FixedSizeBinaryArray,
     /// The version of each row.
     pub versions: Int64Array,
-    /// 0: upsert, 1: delete.
+    /// 0: upsert, 1: delete, 2: absent from a list.
     pub operations: Vec<i8>,
     /// Hash of each row's typed content.
     pub content_hash: Vec<u128>,
@@ -147,7 +147,13 @@ impl MergeSession {
                 state: State::Tombstone,
             };
             let effect = slot.apply(
-                Incoming { entry, delete: batch.operations[row] == 1, row: row as u32, by_content: self.context.by_content },
+                Incoming {
+                    entry,
+                    delete: batch.operations[row] != 0,
+                    absent: batch.operations[row] == 2,
+                    row: row as u32,
+                    by_content: self.context.by_content,
+                },
                 counts,
             );
             writes[row] = effect.writes;

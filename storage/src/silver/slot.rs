@@ -41,6 +41,8 @@ pub struct Incoming {
     pub entry: Entry,
     /// It ends its key's row.
     pub delete: bool,
+    /// ... because a list had the key no more: whatever comes later brings it back.
+    pub absent: bool,
     /// Its row in the batch.
     pub row: u32,
     /// Its version is the number of a scan.
@@ -72,7 +74,7 @@ impl Slot {
             if new.delete {
                 // Nothing to delete, but an older upsert that comes late must not bring it to life.
                 counts.unchanged += 1;
-                self.end(Entry { partition_at: NEVER_LIVED, ..new.entry });
+                self.end(new, NEVER_LIVED);
                 return Effect::default();
             }
             counts.inserted += 1;
@@ -107,10 +109,10 @@ impl Slot {
                 }
                 counts.deleted += 1;
                 let ends = self.place.take();
-                self.end(Entry { partition_at: old.partition_at, ..new.entry });
+                self.end(new, old.partition_at);
                 Effect { ends, writes: false }
             }
-            // Dead, upsert: older or equal stays dead.
+            // Dead, upsert: older than a delete or equal stays dead.
             (false, false) => {
                 if new.entry.version <= old.version {
                     counts.stale += 1;
@@ -123,8 +125,8 @@ impl Slot {
             // Dead, delete.
             (false, true) => {
                 counts.unchanged += 1;
-                if new.entry.version > old.version {
-                    self.end(Entry { partition_at: old.partition_at, ..new.entry });
+                if new.entry.version > old.version && !new.absent {
+                    self.end(new, old.partition_at);
                 }
                 Effect::default()
             }
@@ -138,8 +140,10 @@ impl Slot {
         Effect { ends, writes: true }
     }
 
-    fn end(&mut self, tombstone: Entry) {
-        self.entry = Some(Entry { state: State::Tombstone, ..tombstone });
+    fn end(&mut self, new: Incoming, partition_at: i64) {
+        // Below every version: a list is no act of the source, and a key that is seen again was never deleted.
+        let version = if new.absent { i64::MIN } else { new.entry.version };
+        self.entry = Some(Entry { state: State::Tombstone, version, partition_at, ..new.entry });
         self.place = None;
         self.dirty = true;
     }

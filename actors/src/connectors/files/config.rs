@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::glob;
+use crate::connectors::reach::SourceReach;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -192,6 +193,19 @@ impl FilesConfig {
                 }
             }
             Err(e) => Err(vec![e.to_string()]),
+        }
+    }
+
+    /// Why it must not be used on a node with these bounds.
+    pub fn out_of_reach(&self, reach: &SourceReach) -> Vec<String> {
+        match StoreUrl::parse(&self.url) {
+            Ok(StoreUrl::Local(path)) => reach.of_path(&path).into_iter().collect(),
+            Err(why) => vec![why.to_string()],
+            Ok(StoreUrl::S3 { .. }) => {
+                let credentials = self.access_key_id.is_none().then(|| reach.of_credentials("access_key_id")).flatten();
+                let endpoint = self.endpoint.as_deref().and_then(|e| reach.of_endpoint("endpoint", e));
+                credentials.into_iter().chain(endpoint).collect()
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lakewright_proto::{Error, ErrorCode, SourcePosition};
+use lakewright_proto::{Error, ErrorCode, SourcePosition, TenantId};
 use lakewright_storage::catalog::records::RunScope;
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::listing::{Found, Listing};
 use super::position::Position;
 use super::reader::FilesReader;
+use crate::connectors::reach::SourceReach;
 use crate::connectors::{Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan};
 
 /// The kind.
@@ -27,6 +28,10 @@ impl ConnectorKind for FilesKind {
 
     fn check(&self, config: &Value) -> Vec<String> {
         FilesConfig::parse(config).err().unwrap_or_default()
+    }
+
+    fn out_of_reach(&self, config: &Value, _: TenantId, reach: &SourceReach) -> Vec<String> {
+        FilesConfig::parse(config).map_or_else(|faults| faults, |c| c.out_of_reach(reach))
     }
 
     fn secret_keys(&self) -> &'static [&'static str] {

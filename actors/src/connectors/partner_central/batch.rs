@@ -37,7 +37,7 @@ impl Records {
 
     /// The record is gone. Of its version, if one is known: what is newer stays.
     pub fn gone(&mut self, stream: Stream, catalog: &str, id: &str, version: Option<i64>, reason: &str) {
-        let mut payload = json!({ "Catalog": catalog, "_operation": "delete", "_reason": reason });
+        let mut payload = json!({ "Catalog": catalog, "_operation": "absent", "_reason": reason });
         if let Some(object) = payload.as_object_mut() {
             match id.split_once('/') {
                 Some((engagement, resource)) if stream == Stream::Association => {

@@ -36,6 +36,22 @@ pub enum Ended {
     Failed(SourceError),
 }
 
+/// Answers of which so many are all refusals say something of the permissions, not of the records.
+const REFUSALS: usize = 3;
+
+/// Where every one of several records is refused: why that is no answer. Their position must not move past them.
+pub(super) fn refuses_all<'a>(answers: impl Iterator<Item = &'a Result<Answer, Ended>>) -> Option<Ended> {
+    let (mut refusals, mut first) = (0, None);
+    for answer in answers {
+        let Err(Ended::Refused(why)) = answer else { return None };
+        refusals += 1;
+        first.get_or_insert(why);
+    }
+    let first = first.filter(|_| refusals >= REFUSALS)?;
+    let message = format!("the source lists {refusals} records and refuses to show each of them: check its permissions ({first})");
+    Some(Ended::Failed(SourceError::Retry { message, after: Some(Duration::from_secs(30)) }))
+}
+
 /// A way in, and how often it was renewed.
 #[derive(Clone)]
 struct Session {

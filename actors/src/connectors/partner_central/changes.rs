@@ -12,7 +12,7 @@ use lakewright_storage::catalog::records::{QuotaClass, RunScope};
 
 use super::api::{Answer, Call};
 use super::batch::Records;
-use super::caller::Ended;
+use super::caller::{refuses_all, Ended};
 use super::connector::{class, Source};
 use super::pages::{self, Item};
 use super::position::Position;
@@ -130,11 +130,16 @@ impl ChangesReader {
                 (wanted, call, answer)
             }
         });
-        let mut answers = futures::stream::iter(calls).buffered(self.source.config.max_in_flight);
+        let answers = futures::stream::iter(calls).buffered(self.source.config.max_in_flight);
+        let answers: Vec<_> = answers.collect().await;
+        if let Some(why) = refuses_all(answers.iter().map(|(_, _, a)| a)) {
+            answers.into_iter().rev().for_each(|(wanted, ..)| self.queue.push_front(wanted));
+            return Err(why);
+        }
         let mut records = Records::default();
         let mut back = Vec::new();
         let mut held = None;
-        while let Some((wanted, call, answer)) = answers.next().await {
+        for (wanted, call, answer) in answers {
             if held.is_some() {
                 // Order is kept: what follows a call that was not answered is got again after it.
                 back.push(wanted);
@@ -156,7 +161,6 @@ impl ChangesReader {
                 }
             }
         }
-        drop(answers);
         back.into_iter().rev().for_each(|w| self.queue.push_front(w));
         if records.is_empty() {
             return match held {

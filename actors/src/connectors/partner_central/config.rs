@@ -1,11 +1,13 @@
 //! The configuration: which account and catalog, how to get in, and how much of the quota to use.
 
+use lakewright_proto::TenantId;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::streams::Stream;
+use crate::connectors::reach::{external_id, SourceReach};
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -188,6 +190,27 @@ impl Config {
             max_keys: raw.max_keys,
             max_delete_percent: raw.max_delete_percent,
         })
+    }
+
+    /// Why it must not be used by this tenant on a node with these bounds.
+    pub fn out_of_reach(&self, tenant: TenantId, reach: &SourceReach) -> Vec<String> {
+        let endpoints = [("endpoint_url", &self.endpoint_url), ("sts_endpoint_url", &self.sts_endpoint_url)];
+        let mut out: Vec<String> =
+            endpoints.into_iter().filter_map(|(key, url)| url.as_deref().and_then(|u| reach.of_endpoint(key, u))).collect();
+        match (&self.keys, &self.role) {
+            (Some(_), _) => {}
+            (None, None) => out.extend(reach.of_credentials("access_key_id")),
+            // The node assumes the role with its own identity: that the role is this tenant's, its external id shows.
+            (None, Some((_, id))) => {
+                let wanted = external_id(tenant);
+                if id.as_deref() != Some(&wanted) {
+                    out.push(format!(
+                        "external_id: without keys of its own the connector assumes its role as this node; name {wanted:?} here and in the role's trust policy"
+                    ));
+                }
+            }
+        }
+        out
     }
 
     /// The key scope of its records, as the pipeline makes it: the account (or what the configuration names), then the catalog.

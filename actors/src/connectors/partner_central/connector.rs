@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lakewright_proto::{Error, ErrorCode, SourcePosition};
+use lakewright_proto::{Error, ErrorCode, SourcePosition, TenantId};
 use lakewright_storage::catalog::records::{QuotaClass, RunScope, BACKFILL_SHARD};
 use serde_json::{json, Value};
 
@@ -16,6 +16,7 @@ use super::pace::quota_name;
 use super::position::Position;
 use super::streams::Stream;
 use super::{credentials, pages};
+use crate::connectors::reach::SourceReach;
 use crate::connectors::{Connector, ConnectorKind, OpenShard, ShardReader, SourceError, SourceHost, SourceShard, StreamInfo, StreamPlan};
 
 /// The kind.
@@ -29,6 +30,10 @@ impl ConnectorKind for PartnerCentralKind {
 
     fn check(&self, config: &Value) -> Vec<String> {
         Config::parse(config).err().unwrap_or_default()
+    }
+
+    fn out_of_reach(&self, config: &Value, tenant: TenantId, reach: &SourceReach) -> Vec<String> {
+        Config::parse(config).map_or_else(|faults| faults, |c| c.out_of_reach(tenant, reach))
     }
 
     fn secret_keys(&self) -> &'static [&'static str] {

@@ -2,7 +2,7 @@
 //! the list to its end; entries that are as they were in the last pass are left out, changed ones are
 //! read (with a Get where the list does not tell all), and what is in a whole list no more is gone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::absence::compare;
 use super::api::Call;
 use super::batch::Records;
-use super::caller::Ended;
+use super::caller::{refuses_all, Ended};
 use super::connector::{class, Source};
 use super::pages::{self, Item};
 use super::position::Position;
@@ -46,6 +46,10 @@ pub struct ListReader {
     listed: HashMap<Box<str>, Option<i64>>,
     /// Entries as they were sent last, by a hash of their bytes.
     sent: HashMap<Box<str>, u64>,
+    /// Entries that were sent and not in the last pass: an entry may slip between two pages of one list.
+    missing: HashSet<Box<str>>,
+    /// Too much was absent, and it was told.
+    refusal_told: bool,
     newest: Option<i64>,
     queue: VecDeque<Item>,
     request_id: Option<String>,
@@ -67,6 +71,8 @@ impl ListReader {
             at: At::Page { part: 0, token: None },
             listed: HashMap::new(),
             sent: HashMap::new(),
+            missing: HashSet::new(),
+            refusal_told: false,
             newest: None,
             queue: VecDeque::new(),
             request_id: None,
@@ -155,10 +161,15 @@ impl ListReader {
                 (item, call, answer)
             })
         });
-        let mut answers = futures::stream::iter(calls.collect::<Vec<_>>()).buffered(self.source.config.max_in_flight);
+        let answers = futures::stream::iter(calls.collect::<Vec<_>>()).buffered(self.source.config.max_in_flight);
+        let answers: Vec<_> = answers.collect().await;
+        if let Some(why) = refuses_all(answers.iter().map(|(_, _, a)| a)) {
+            answers.into_iter().rev().for_each(|(item, ..)| self.queue.push_front(item));
+            return Err(why);
+        }
         let mut held = None;
         let mut back = Vec::new();
-        while let Some((item, call, answer)) = answers.next().await {
+        for (item, call, answer) in answers {
             let hash = xxh3_64(item.raw.as_bytes());
             match answer {
                 Ok(answer) => {
@@ -177,7 +188,6 @@ impl ListReader {
                 }
             }
         }
-        drop(answers);
         back.into_iter().rev().for_each(|item| self.queue.push_front(item));
         if records.is_empty() {
             return held.map_or(Ok(None), Err);
@@ -193,7 +203,8 @@ impl ListReader {
         if self.stream != Stream::Invitation && self.scope != RunScope::Backfill {
             self.tell_gone(&listed, &mut records).await?;
         }
-        self.sent.retain(|id, _| listed.contains_key(id));
+        let missing = &self.missing;
+        self.sent.retain(|id, _| listed.contains_key(id) || missing.contains(id));
         let before = self.position.passes.0;
         self.position.passes = (self.newest.max(before), before);
         self.begin_pass();
@@ -206,22 +217,39 @@ impl ListReader {
             RunScope::Full => self.position.swept_scan != self.scan,
             _ => self.source.config.reconcile.is_some_and(|every| now_seconds() - self.position.swept_at >= every.as_secs() as i64),
         };
-        // Between two comparisons with all that is known, what this reader has seen itself tells what is gone.
-        let mut absent: Vec<(String, Option<i64>)> =
-            self.sent.keys().filter(|id| !listed.contains_key(*id)).map(|id| (id.to_string(), None)).collect();
-        if due {
+        let percent = self.source.config.max_delete_percent;
+        let found = if due {
             let known = self.source.host.known(self.stream.name(), self.source.known_scope(self.stream), self.source.config.max_keys).await;
             let known = known.map_err(Ended::Failed)?;
-            let found = compare(listed, &known, false, self.source.config.max_delete_percent);
-            if let Some(why) = found.refused {
-                records.tell("absence_refused", format!("{}: {why}", self.stream.name()));
-                absent.clear();
-            } else {
-                absent = found.absent.into_iter().map(|(id, version)| (id, Some(version))).collect();
-            }
             self.position.swept_at = now_seconds();
             self.position.swept_scan = self.scan;
+            compare(listed, &known, false, percent)
+        } else {
+            // Between two comparisons with all that is known, what this reader has seen itself tells what is gone.
+            compare(listed, &self.sent.keys().map(|id| (id.clone(), i64::MAX)).collect(), false, percent)
+        };
+        if let Some(why) = found.refused {
+            if due || !std::mem::replace(&mut self.refusal_told, true) {
+                records.tell("absence_refused", format!("{}: {why}", self.stream.name()));
+            }
+            return Ok(());
         }
+        self.refusal_told = false;
+        if due && get_call(self.stream, "").is_some() {
+            // Seen late, or lost by a mistake: what is listed and unknown is read, whenever it was modified.
+            let wanted = found.missed.into_iter().filter(|id| !self.sent.contains_key(id.as_str()));
+            self.queue.extend(wanted.map(|id| Item { changed: listed.get(id.as_str()).copied().flatten(), id, raw: String::new() }));
+        }
+        let mut absent: Vec<(String, Option<i64>)> = Vec::new();
+        let mut missing = HashSet::new();
+        for (id, version) in found.absent {
+            if due || self.missing.contains(id.as_str()) {
+                absent.push((id, Some(version).filter(|_| due)));
+            } else {
+                missing.insert(id.into());
+            }
+        }
+        self.missing = missing;
         absent.sort();
         for (id, version) in absent {
             records.gone(self.stream, &self.source.config.catalog, &id, version, "in the source's whole list no more");
@@ -250,7 +278,7 @@ impl ListReader {
 #[async_trait]
 impl ShardReader for ListReader {
     async fn next(&mut self, _max_bytes: usize) -> Result<Fetch, SourceError> {
-        if std::mem::take(&mut self.idle_next) {
+        if self.queue.is_empty() && std::mem::take(&mut self.idle_next) {
             return Ok(Fetch::Idle(self.source.config.poll));
         }
         loop {
