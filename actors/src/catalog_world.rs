@@ -94,7 +94,8 @@ impl World {
         let pack = lakewright_storage::pack::Pack::parse(&files).unwrap();
         let (hash, tables) = (pack.hash().to_owned(), pack_tables::plan(&self.catalog.view(), tenant(), &pack).unwrap().0);
         let files = files.into_iter().map(|(path, content)| PackFile { path, content }).collect();
-        self.done(Command::PutPack(Pack { hash: hash.clone(), name: "shop".into(), files, created_at: 0 })).await;
+        self.done(Command::PutPack(Pack { hash: hash.clone(), name: "shop".into(), files, created_at: 0, tenants: Default::default() }))
+            .await;
         match self.done(Command::PinPack { tenant: tenant(), hash, tables }).await {
             Reply::Tables(tables) => tables,
             r => panic!("{r:?}"),

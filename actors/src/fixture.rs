@@ -104,8 +104,13 @@ impl Lake {
         let init = Command::InitCluster { id, key_fingerprint, system, admin, token, token_hash: [7; 32], ticket_key };
         catalog.propose("test", init).await.unwrap();
         let files = vec![PackFile { path: "entities.yaml".into(), content: NOTES.as_bytes().to_vec() }];
-        let record =
-            lakewright_storage::catalog::records::Pack { hash: pack.hash().to_owned(), name: "notes".into(), files, created_at: 0 };
+        let record = lakewright_storage::catalog::records::Pack {
+            hash: pack.hash().to_owned(),
+            name: "notes".into(),
+            files,
+            created_at: 0,
+            tenants: Default::default(),
+        };
         catalog.propose("test", Command::PutPack(record)).await.unwrap();
         let cluster = catalog.view().cluster().unwrap().unwrap();
         let services = Services {

@@ -130,7 +130,14 @@ impl World {
         let files = vec![PackFile { path: "entities.yaml".into(), content: text.as_bytes().to_vec() }];
         let hash = pack.hash().to_owned();
         let (tables, _) = pack_tables::plan(&self.services.catalog.view(), self.tenant, &pack).unwrap();
-        self.propose(Command::PutPack(Pack { hash: hash.clone(), name: pack.name().to_owned(), files, created_at: 0 })).await;
+        self.propose(Command::PutPack(Pack {
+            hash: hash.clone(),
+            name: pack.name().to_owned(),
+            files,
+            created_at: 0,
+            tenants: Default::default(),
+        }))
+        .await;
         self.propose(Command::PinPack { tenant: self.tenant, hash, tables }).await;
     }
 

@@ -9,8 +9,8 @@ use lakewright_actors::services::now_us;
 use lakewright_proto::admin::admin_server::AdminServer;
 use lakewright_proto::{admin, Error};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::Server;
 
 use crate::admin::{AdminService, NodeFacts};
@@ -92,7 +92,7 @@ async fn serve(config: Config) -> Result<(), Error> {
 }
 
 fn server(call_within: Duration) -> Server {
-    Server::builder().tcp_nodelay(true).concurrency_limit_per_connection(64).timeout(call_within)
+    Server::builder().concurrency_limit_per_connection(64).timeout(call_within)
 }
 
 async fn admin_server(
@@ -121,7 +121,9 @@ async fn admin_server(
     let admin = AdminServer::with_interceptor(service, AuthInterceptor::new(authenticator));
     let router = server.add_service(health_service).add_service(reflection).add_service(reflection_alpha).add_service(admin);
     Ok(tokio::spawn(async move {
-        let served = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled()).await;
+        // The builder's own setting does not reach listeners that are given to it.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let served = router.serve_with_incoming_shutdown(incoming, stop.cancelled()).await;
         if let Err(e) = served {
             tracing::error!(error = %e, "the admin API has ended");
         }

@@ -14,7 +14,7 @@ async fn a_stream_outlives_the_time_that_a_call_has() {
     health.set_service_status("s", ServingStatus::Serving).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(server(within).add_service(service).serve_with_incoming(TcpListenerStream::new(listener)));
+    let serving = tokio::spawn(server(within).add_service(service).serve_with_incoming(TcpIncoming::from(listener)));
     let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client = HealthClient::new(channel);
     let mut stream = client.watch(HealthCheckRequest { service: "s".into() }).await.unwrap().into_inner();

@@ -15,6 +15,9 @@ use super::pages::page;
 use super::service::AdminService;
 use crate::auth::{Action, Principal};
 
+/// The tenant of the installation itself: its packs are everybody's.
+const SYSTEM_TENANT: &str = "system";
+
 impl AdminService {
     pub(super) async fn load_pack_(&self, request: Request<pb::LoadPackRequest>) -> Result<pb::LoadPackResponse, Error> {
         let pin = request.get_ref().pin_tenant.clone();
@@ -33,10 +36,21 @@ impl AdminService {
             }
         };
         let hash = pack.hash().to_owned();
-        let existed = self.services().catalog.view().get::<Packs>(&hash).map_err(Error::from)?.is_some();
-        let name = if r.name.is_empty() { pack.name().to_owned() } else { r.name };
+        let stored = self.services().catalog.view().get::<Packs>(&hash).map_err(Error::from)?;
+        let existed = stored.is_some_and(|p| p.tenants.contains(&caller.tenant.id));
+        if !r.name.is_empty() && r.name != pack.name() {
+            let message = format!("the pack calls itself {:?} in its entities.yaml, not {:?}: change it there", pack.name(), r.name);
+            return Err(Error::new(ErrorCode::InvalidArgument, message));
+        }
+        let name = pack.name().to_owned();
         let files = r.files.into_iter().map(|f| PackFile { path: f.path, content: f.content }).collect();
-        let record = Record { hash: hash.clone(), name, files, created_at: lakewright_actors::services::now_us() };
+        let record = Record {
+            hash: hash.clone(),
+            name,
+            files,
+            created_at: lakewright_actors::services::now_us(),
+            tenants: [caller.tenant.id].into(),
+        };
         if !r.check_only {
             self.propose(&caller.principal, &r.request_id, Command::PutPack(record.clone())).await?;
             if !pin.is_empty() {
@@ -71,26 +85,30 @@ impl AdminService {
         Pack::parse(&files).map_err(|e| Error::new(ErrorCode::InvalidArgument, format!("pack {}: {e}", record.hash)))
     }
 
-    /// A pack by hash, by the beginning of one, or by name: its newest version.
-    fn pack(&self, name: &str) -> Result<Record, Error> {
-        let all = self.services().catalog.view().all::<Packs>().map_err(Error::from)?;
-        let mut found: Vec<Record> =
-            all.into_iter().map(|(_, p)| p).filter(|p| p.name == name || (name.len() >= 8 && p.hash.starts_with(name))).collect();
+    /// A pack that a tenant may use, by hash, by the beginning of one, or by name: its newest version.
+    fn pack(&self, tenant: TenantId, name: &str) -> Result<Record, Error> {
+        let mut found = self.packs_of(tenant)?;
+        found.retain(|p| p.name == name || (name.len() >= 8 && p.hash.starts_with(name)));
         found.sort_by_key(|p| p.created_at);
         found.pop().ok_or_else(|| not_found(format_args!("pack {name:?}")))
+    }
+
+    /// The packs that a tenant may use: those that it loaded, and those of the installation.
+    fn packs_of(&self, tenant: TenantId) -> Result<Vec<Record>, Error> {
+        let view = self.services().catalog.view();
+        let system = view.tenant_by_slug(SYSTEM_TENANT).map_err(Error::from)?.map(|t| t.id);
+        let all = view.all::<Packs>().map_err(Error::from)?.into_iter().map(|(_, p)| p);
+        Ok(all.filter(|p| p.tenants.contains(&tenant) || system.is_some_and(|s| p.tenants.contains(&s))).collect())
     }
 
     pub(super) async fn list_packs_(&self, request: Request<pb::ListPacksRequest>) -> Result<pb::ListPacksResponse, Error> {
         let principal = principal(&request)?;
         let r = request.into_inner();
-        let all = self.services().catalog.view().all::<Packs>().map_err(Error::from)?;
-        let mut packs: Vec<Record> = Vec::new();
-        for (_, record) in all {
-            let own = self.services().catalog.view().get::<PackPins>(&(principal.tenant_id, record.name.clone())).map_err(Error::from)?;
-            if principal.is_system_admin || own.as_deref() == Some(&record.hash) {
-                packs.push(record);
-            }
-        }
+        let mut packs = if principal.is_system_admin {
+            self.services().catalog.view().all::<Packs>().map_err(Error::from)?.into_iter().map(|(_, p)| p).collect()
+        } else {
+            self.packs_of(principal.tenant_id)?
+        };
         packs.sort_by_key(|p| std::cmp::Reverse(p.created_at));
         let (rows, next_page_token) = page(packs, r.page_size, &r.page_token)?;
         let packs = rows.iter().map(|p| self.pack_message(p, &principal)).collect::<Result<_, _>>()?;
@@ -100,7 +118,7 @@ impl AdminService {
     pub(super) async fn pin_pack_(&self, request: Request<pb::PinPackRequest>) -> Result<pb::PinPackResponse, Error> {
         let caller = self.caller(&request, &request.get_ref().tenant, Action::ManagePacks)?;
         let r = request.into_inner();
-        let record = self.pack(&r.pack)?;
+        let record = self.pack(caller.tenant.id, &r.pack)?;
         let pack = self.parsed(&record)?;
         let plan = self.pin(&caller.principal, caller.tenant.id, &pack, &r.request_id).await?;
         Ok(pb::PinPackResponse { pack: Some(self.pack_message(&record, &caller.principal)?), plan })
@@ -119,7 +137,7 @@ impl AdminService {
 
     pub(super) async fn plan_pack_(&self, request: Request<pb::PlanPackRequest>) -> Result<pb::PlanPackResponse, Error> {
         let caller = self.caller(&request, &request.get_ref().tenant, Action::ManagePacks)?;
-        let pack = self.parsed(&self.pack(&request.get_ref().pack)?)?;
+        let pack = self.parsed(&self.pack(caller.tenant.id, &request.get_ref().pack)?)?;
         Ok(pb::PlanPackResponse { plan: self.plan(caller.tenant.id, &pack)?.1 })
     }
 

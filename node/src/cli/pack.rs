@@ -22,7 +22,7 @@ pub(super) enum Cmd {
     /// Store a version of a pack, from its directory.
     Load {
         dir: PathBuf,
-        /// The pack's name; by default the directory's.
+        /// The name that the pack must have; it is in its entities.yaml.
         #[arg(long)]
         name: Option<String>,
         /// Check it and store nothing.
@@ -76,10 +76,7 @@ fn plan(ctx: &Context, plan: &[PackPlanEntry]) -> Result<(), Error> {
 
 async fn load(ctx: &Context, dir: &Path, name: Option<String>, check: bool, pin: bool) -> Result<(), Error> {
     let files = read_dir(dir)?;
-    let name = match name {
-        Some(name) => name,
-        None => directory_name(dir)?,
-    };
+    let name = name.unwrap_or_default();
     let pin_tenant = match (pin, ctx.tenant()) {
         (false, _) => String::new(),
         (true, t) if t.is_empty() => return Err(invalid("--pin needs --tenant".to_owned())),
@@ -112,12 +109,6 @@ async fn load(ctx: &Context, dir: &Path, name: Option<String>, check: bool, pin:
     };
     let next = if pin || check { String::new() } else { format!("; next: lakewright pack pin {} --tenant ...", pack.name) };
     ctx.out.said(&format!("the pack {} {did} as {}{next}", pack.name, pack.hash), &views::pack(&pack))
-}
-
-fn directory_name(dir: &Path) -> Result<String, Error> {
-    let full = dir.canonicalize().map_err(|e| invalid(format!("{} cannot be read: {e}", dir.display())))?;
-    let name = full.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-    name.ok_or_else(|| invalid(format!("{} has no name that a pack can have: give one with --name", dir.display())))
 }
 
 /// The files of a pack, by path, so that one content has one hash.

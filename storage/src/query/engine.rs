@@ -115,7 +115,9 @@ impl QueryEngine {
         };
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(slug.clone(), Arc::new(TenantCatalog(scope.clone())));
-        let state = SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();
+        let mut state = SessionStateBuilder::new_from_existing(base).with_catalog_list(Arc::new(catalogs)).build();
+        // The instant that now() is.
+        state.mark_start_execution();
         Ok(QuerySession { state, scope, slug })
     }
 
@@ -159,6 +161,9 @@ impl QueryEngine {
             .with_batch_size(self.options.batch_rows);
         let options = config.options_mut();
         options.execution.parquet.schema_force_view_types = false;
+        // Of rows that a filter leaves out the other columns, payloads among them, are not decoded.
+        options.execution.parquet.pushdown_filters = true;
+        options.execution.parquet.reorder_filters = true;
         options.sql_parser.map_string_types_to_utf8view = false;
         options.execution.time_zone = Some("UTC".to_owned());
         config

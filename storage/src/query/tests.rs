@@ -230,3 +230,10 @@ async fn limits_end_a_query_with_advice() {
     let e = failure(&lake, &t, sql).await;
     assert_eq!(e.code, ErrorCode::ResourceExhausted, "{e}");
 }
+
+#[tokio::test]
+async fn now_is_the_instant_of_the_query() {
+    let (lake, t, _) = acme().await;
+    let sql = "SELECT CASE WHEN NOW() > TIMESTAMP '2020-01-01' AND CURRENT_DATE > DATE '2020-01-01' THEN 1 ELSE 0 END";
+    assert_eq!(ints(&lake, &t, sql).await, [1]);
+}

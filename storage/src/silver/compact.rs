@@ -44,25 +44,22 @@ impl CompactionPlan {
     }
 }
 
-/// What to compact next, if anything: the month with the most small files, or a file that is
-/// mostly deleted.
+/// What to compact next, if anything: the month with too many small files, or a large file of which much is
+/// deleted. A small one waits for its neighbours: by itself it would be written again and again.
 pub fn plan(state: &BucketState) -> Option<CompactionPlan> {
     let deleted: HashMap<FileId, u64> = state.deletion_vectors.iter().map(|v| (v.data_file, v.cardinality)).collect();
     let mut months: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
+    let mut hollow = None;
     for file in &state.files {
         let gone = deleted.get(&file.id).copied().unwrap_or(0);
-        if gone * 100 > file.rows * MAX_DELETED && gone > 0 {
-            // Alone it is worth it; its small neighbours are for the rule below.
-            return Some(CompactionPlan { inputs: vec![file.id] });
-        }
         if file.size < SMALL {
             months.entry(&file.partition).or_default().push(file);
+        } else if gone * 100 > file.rows * MAX_DELETED {
+            hollow = hollow.or(Some(CompactionPlan { inputs: vec![file.id] }));
         }
     }
-    let (_, mut small) = months.into_iter().max_by_key(|(_, files)| files.len())?;
-    if small.len() <= MAX_SMALL {
-        return None;
-    }
+    let fullest = months.into_values().max_by_key(Vec::len).filter(|files| files.len() > MAX_SMALL);
+    let Some(mut small) = fullest else { return hollow };
     small.sort_by_key(|f| f.size);
     let mut bytes = 0;
     let inputs = small.into_iter().take_while(|f| {

@@ -16,9 +16,13 @@ use crate::table::{evolve, DataFile};
 const MAX_FILE_AGE: i64 = 12 * 3_600 * 1_000_000;
 
 pub(super) fn put_pack(tx: &mut Tx<'_>, pack: &Pack) -> Result<Reply, ApplyError> {
-    if tx.get::<Packs>(&pack.hash)?.is_none() {
-        tx.put::<Packs>(&pack.hash, &Pack { created_at: tx.now, ..pack.clone() })?;
-    }
+    let mut stored = match tx.get::<Packs>(&pack.hash)? {
+        Some(stored) => stored,
+        None => Pack { created_at: tx.now, tenants: Default::default(), ..pack.clone() },
+    };
+    // The same content is one version, whoever loads it.
+    stored.tenants.extend(pack.tenants.iter().copied());
+    tx.put::<Packs>(&pack.hash, &stored)?;
     Ok(Reply::Done)
 }
 

@@ -1,5 +1,7 @@
 //! Tenants, users, tokens, connectors, packs.
 
+use std::collections::BTreeSet;
+
 use lakewright_proto::{ConnectorId, TenantId, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +135,9 @@ pub struct Pack {
     pub files: Vec<PackFile>,
     /// Microseconds since 1970.
     pub created_at: i64,
+    /// The tenants that loaded it: they alone may use it, or everybody if the system tenant is among them.
+    #[serde(default)]
+    pub tenants: BTreeSet<TenantId>,
 }
 
 /// A file of a pack.

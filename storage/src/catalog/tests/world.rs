@@ -246,7 +246,7 @@ pub fn a_connector() -> Connector {
 }
 pub fn pack() -> Pack {
     let files = vec![PackFile { path: "entities.yaml".into(), content: b"entities: []".to_vec() }];
-    Pack { hash: "p1".into(), name: "test".into(), files, created_at: 0 }
+    Pack { hash: "p1".into(), name: "test".into(), files, created_at: 0, tenants: Default::default() }
 }
 pub fn init() -> Command {
     let system = a_tenant(1, "system");

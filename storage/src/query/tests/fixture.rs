@@ -167,7 +167,7 @@ impl Lake {
         })
         .await;
         let hash = format!("hash-{slug}");
-        let pack = Pack { hash: hash.clone(), name: "p".into(), files: vec![], created_at: 0 };
+        let pack = Pack { hash: hash.clone(), name: "p".into(), files: vec![], created_at: 0, tenants: Default::default() };
         self.propose(Command::PutPack(pack)).await;
         let change = Schema::new(vec![arrow_schema::Field::new("_change", arrow_schema::DataType::Utf8, false)]);
         let silver = spec(id, Layer::Silver, "opportunity", &schema, Some("opportunity__changes"));
