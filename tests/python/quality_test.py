@@ -80,7 +80,7 @@ def test_a_mended_letter_is_not_replayed_again(lake, tmp_path):
     pack = tmp_path / "pack"
     shutil.copytree(ROOT / "packs" / "aws-partner", pack)
     text = (pack / "entities.yaml").read_text()
-    mended = text.replace("from: $.LifeCycle.TargetCloseDate,", "from: $.LifeCycle.TargetCloseDate, on_error: null_and_flag,")
+    mended = text.replace("from: $.LifeCycle.TargetCloseDate,", "from: $.LifeCycle.TargetCloseDate, on_error: null_and_flag,", 1)
     assert mended != text
     (pack / "entities.yaml").write_text(mended)
     lake.cli("pack", "load", str(pack), "--name", "aws-partner", "--pin", "--tenant", "acme")
