@@ -11,13 +11,13 @@ of walks are compared with what was generated before a time is printed. Limit: 5
 What the command line and SQL (`system.lineage`) take is printed beside it, without a limit: the one starts a process, the
 other lists the newest edges of the tenant.
 """
-import argparse, json, math, pathlib, random, shutil, statistics, sys, time
+import argparse, json, pathlib, random, shutil, statistics, sys, time
 
 import pyarrow
 
 from admin import Admin
 from lakewright import ROOT, Lakewright
-from measure import memory_mib, quiet, say, settle_disk, table, written_bytes
+from measure import cpu_seconds, memory_mib, p99, quiet, say, settle_disk, table
 
 # The least of `ingest.batch_bytes`, and so of what one fetch takes.
 FETCH = 64 << 10
@@ -117,10 +117,6 @@ def spent(do, walks):
     return times, (min(found), max(found))
 
 
-def p99(values):
-    return sorted(values)[max(0, math.ceil(len(values) * 0.99) - 1)]
-
-
 def walks(a, admin, first, last, addresses):
     """Every way in which a client asks."""
     r = random.Random(a.seed)
@@ -205,7 +201,8 @@ def main():
     try:
         commits = ingest(a, lake, folder, truth)
         lake.node.cli("mart", "rebuild", "facts_mart", "--tenant", "acme")
-        quiet(lambda: written_bytes(lake.pid))
+        # Compaction and what is left to be packed.
+        quiet(lambda: int(cpu_seconds(lake.pid) * 2), 3, 900)
         admin = Admin(lake.node.addresses()["admin"], lake.node.token)
         measure(a, lake, admin, commits)
         admin.close()
