@@ -6,16 +6,12 @@ from admin import Admin
 COLUMN = "lifecycle_stage"
 
 
-def lines_at(files, places):
-    """The lines of files by (name, number), numbered from 1."""
-    found = {}
-    for path in files:
-        numbers = {n for name, n in places if name == path.name}
-        with open(path, "rb") as f:
-            for n, line in enumerate(f, 1):
-                if n in numbers:
-                    found[path.name, n] = line.rstrip(b"\n")
-    return found
+def record_at(files, place):
+    """The line of a file at `name@offset`."""
+    name, offset = place.rsplit("@", 1)
+    with open({f.name: f for f in files}[name.rsplit("/", 1)[-1]], "rb") as f:
+        f.seek(int(offset))
+        return f.readline().rstrip(b"\n")
 
 
 def explained(node, table, files, cells, seed=7):
@@ -32,11 +28,9 @@ def explained(node, table, files, cells, seed=7):
         times.append(time.perf_counter() - begun)
         if json.loads(told) != value or not changes:
             sys.exit(f"bench: {COLUMN} of {key} is explained as {told} with {changes} changes, SQL says {value!r}")
-        name, number = place.rsplit(":", 1)
-        answers.append((key, (name, int(number)), payload))
+        answers.append((key, place, payload))
     admin.close()
-    source = lines_at(files, {place for _, place, _ in answers})
     for key, place, payload in answers:
-        if source.get(place) != payload or json.loads(payload)["Id"] != key:
-            sys.exit(f"bench: {key} is explained with a record that is not the one at {place[0]}:{place[1]}")
+        if record_at(files, place) != payload or json.loads(payload)["Id"] != key:
+            sys.exit(f"bench: {key} is explained with a record that is not the one at {place}")
     return times
