@@ -47,7 +47,7 @@ bench-stream: ## Small commits every 2 s for half an hour: files per partition a
 	@cargo build --release -p lakewright-node --bin lakewright
 	@$(VENV)/bin/python tests/bench/stream.py $(STREAM_ARGS)
 
-bench-lineage: ## Lineage walks among 1,000,000 edges, and `explain cell` of 1,000,000 rows (about 25 minutes; LINEAGE_ARGS="--edges 10000" for less)
+bench-lineage: ## Lineage walks among 1,000,000 edges, and `explain cell` of 1,000,000 rows (about 30 minutes; LINEAGE_ARGS="--edges 10000" for less)
 	@tests/tools/setup.sh python
 	@cargo build --release -p lakewright-node --bin lakewright
 	@$(VENV)/bin/python tests/bench/lineage.py $(LINEAGE_ARGS)

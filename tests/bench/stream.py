@@ -161,7 +161,7 @@ def main():
     beside = multiprocessing.Process(target=changes.follow, daemon=True,
                                      args=(source, a.base, a.records, a.every, a.months, a.seed, ready, go, stop, folder / "truth.json"))
     beside.start()
-    say(f"stream: {a.base:,} records, then {a.records} each {a.every:g} s for {a.minutes:g} minutes, over {a.months} months")
+    say(f"stream: {a.base:,} records, then {a.records} each {a.every:g} s for {a.minutes:g} minutes, over {a.months} months; files: the most of one partition (all)")
     while not ready.wait(1):
         if not beside.is_alive():
             sys.exit("bench: generating failed")
