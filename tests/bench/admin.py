@@ -2,7 +2,7 @@
 
 Unary calls over plain HTTP/2, one at a time. Messages are written and read with `flightwire`.
 """
-import socket, struct, sys
+import socket, struct, sys, time
 
 from lakewright import ROOT
 
@@ -36,7 +36,7 @@ class Admin:
         self.reader = self.socket.makefile("rb", 1 << 16)
         self.headers = {":method": "POST", ":scheme": "http", ":authority": address, "content-type": "application/grpc", "te": "trailers",
                         "authorization": f"Bearer {token}"}
-        self.stream = -1
+        self.stream, self.took = -1, 0
         # The answers' size is not this client's concern: windows as wide as they can be.
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self.frame(SETTINGS, 0, 0, struct.pack(">HI", 4, WIDE))
                             + self.frame(WINDOW, 0, 0, struct.pack(">I", WIDE - 65_535)))
@@ -46,7 +46,8 @@ class Admin:
         return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
     def call(self, method, request):
-        """The answer's bytes."""
+        """The answer's bytes; `took` is how many seconds they took to come. Reading them in Python is not the node's time."""
+        begun = time.perf_counter()
         self.stream += 2
         path = {**self.headers, ":path": f"/lakewright.admin.v1.Admin/{method}"}
         # Pseudo-headers come first.
@@ -72,6 +73,7 @@ class Admin:
                 sys.exit(f"bench: the node broke {method} off: {payload!r}")
             if kind in (DATA, HEADERS) and flags & END_STREAM and stream == self.stream:
                 break
+        self.took = time.perf_counter() - begun
         # A refusal has trailers and no message.
         if len(body) < 5 or len(body) != 5 + struct.unpack(">I", body[1:5])[0]:
             sys.exit(f"bench: the node refused {method} of {request!r}; the same on the command line says why")
