@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 VENV := $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-rust test-python lint bench soak-catalog soak-crash
+.PHONY: help setup demo test test-rust test-python lint bench bench-stream bench-lineage soak-catalog soak-crash
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -41,6 +41,17 @@ bench: ## Ingestion against DuckDB on the same work, release build; BENCH_ARGS="
 	@tests/tools/setup.sh python
 	@cargo build --release -p lakewright-node --bin lakewright
 	@$(VENV)/bin/python tests/bench/bench.py $(BENCH_ARGS)
+
+bench-stream: ## Small commits every 2 s for half an hour: files per partition and query times stay level (STREAM_ARGS="--minutes 6 --every 0.5" for less)
+	@tests/tools/setup.sh python
+	@cargo build --release -p lakewright-node --bin lakewright
+	@$(VENV)/bin/python tests/bench/stream.py $(STREAM_ARGS)
+
+bench-lineage: ## Lineage walks among 1,000,000 edges, and `explain cell` of 1,000,000 rows (about 30 minutes; LINEAGE_ARGS="--edges 10000" for less)
+	@tests/tools/setup.sh python
+	@cargo build --release -p lakewright-node --bin lakewright
+	@$(VENV)/bin/python tests/bench/lineage.py $(LINEAGE_ARGS)
+	@$(VENV)/bin/python tests/bench/bench.py explain
 
 soak-catalog: ## An hour of SIGKILLs against catalog commits (SOAK_SECONDS sets another time)
 	@tests/tools/setup.sh python

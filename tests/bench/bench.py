@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures Lakewright's release build on this machine, and DuckDB doing the same work beside it.
 
-  bench.py [throughput] [memory] [update] [idle] [flight]     all of them by default (about 20 minutes)
+  bench.py [throughput] [memory] [explain] [update] [idle] [flight]     all of them by default (about 20 minutes)
 
 throughput  200,000 records of 2.3 KB (5% re-delivered, 20% newer versions, late ones, deletes, re-inserts, 1% invalid), 5
             alternating runs of both sides; counts are compared with the generator's truth before a ratio is printed
 memory      peak resident memory of the node over 1,000,000 such records (limit 512 MiB)
+explain     `explain cell` of 50 random rows of 1,000,000, over one connection (limit: 1 s at p99)
 update      1,000 of 1,000,000 rows get a newer version: bytes written against bytes changed (limit 20 times)
 flight      Flight SQL beside Sail's server on the same data: fetch of 10,000,000 rows (limit: as fast), SELECT 1, an aggregate over
             1M rows, point look-ups at 1 and 8 clients
@@ -13,9 +14,10 @@ idle        memory and CPU of a node with a tenant and a connector and nothing t
 """
 import argparse, json, pathlib, shutil, statistics, subprocess, sys, time
 
+from explain_job import explained
 from flight_job import flight_job
-from lakewright import ROOT, Lakewright
-from measure import child, cpu_seconds, directory_bytes, memory_mib, quiet, say, settle_disk, spread, table, warm, written_bytes
+from lakewright import ROOT, TABLE, Lakewright
+from measure import child, cpu_seconds, directory_bytes, memory_mib, p99, quiet, say, settle_disk, spread, table, warm, written_bytes
 
 MIX = ["--dup", "0.05", "--upd", "0.20", "--bad", "0.01", "--late", "0.02", "--delete", "0.03", "--reinsert", "0.015"]
 OUTCOMES = ["inserted", "updated", "deleted", "unchanged", "stale", "rejected", "flagged"]
@@ -101,6 +103,8 @@ def throughput(a):
 def million(a):
     """A node with 1,000,000 records of the mix in it, and what taking them in cost."""
     source, truth = generated(a.dir / "million", "million", a.rows, MIX)
+    for left in set(source.parent.iterdir()) - {source}:
+        left.unlink()
     settle_disk()
     node = Lakewright(a.dir / "node-million", source.parent, a.binary)
     got = node.run()
@@ -117,33 +121,54 @@ def memory(a, state):
     limit("peak memory", got["peak_mib"], 512, "MiB")
 
 
-def update(a, state):
-    say(f"update: 1,000 of {a.rows:,} rows")
-    node, source, truth, _ = state.pop("million", None) or million(a)
-    rest, _ = generated(a.dir / "rest", "rest", a.rows - truth["live"], ["--start-id", "5000000", "--dup", "0", "--upd", "0", "--bad", "0"])
-    more = source.with_name("rest.ndjson")
-    newer = source.with_name("updates.ndjson")
-    try:
-        more.unlink(missing_ok=True)
+def filled(a, state):
+    """The same node with exactly 1,000,000 rows in its table, made once; answers it and the files that it reads."""
+    if "filled" not in state:
+        if "million" not in state:
+            state["million"] = million(a)
+        node, source, truth, _ = state["million"]
+        rest, _ = generated(a.dir / "rest", "rest", a.rows - truth["live"], ["--start-id", "5000000", "--dup", "0", "--upd", "0", "--bad", "0"])
+        more = source.with_name("rest.ndjson")
         more.hardlink_to(rest)
         node.run()
         found = node.read_back()["live"]
         if found != a.rows:
             sys.exit(f"bench: the table has {found:,} rows, not {a.rows:,}")
-        changed = newer_versions(rest, newer, 1000)
-        quiet(lambda: written_bytes(node.pid))
-        files, written = directory_bytes(node.node.data), written_bytes(node.pid)
-        got = node.run()
-        quiet(lambda: written_bytes(node.pid))
-        written, files = written_bytes(node.pid) - written, directory_bytes(node.node.data) - files
-        if got["updated"] != 1000 or got["read"] != 1000:
-            sys.exit(f"bench: the update went wrong: {got}")
-        say(f"  {got['seconds']:.2f} s; changed {changed / 1e6:.2f} MB, written {written / 1e6:.2f} MB, files grew by {files / 1e6:.2f} MB (all with compaction)")
-        limit("written : changed", written / changed, 20, "times")
-    finally:
+        state["filled"] = source, more
+    return state["million"][0], *state["filled"]
+
+
+def let_go(state):
+    """Ends the node of the million, with what was laid beside its input."""
+    if "million" in state:
+        node, source, *_ = state["million"]
         node.close()
-        for f in (more, newer):
-            f.unlink(missing_ok=True)
+        for beside in set(source.parent.iterdir()) - {source}:
+            beside.unlink()
+        state.clear()
+
+
+def update(a, state):
+    say(f"update: 1,000 of {a.rows:,} rows")
+    node, source, rest = filled(a, state)
+    changed = newer_versions(rest, source.with_name("updates.ndjson"), 1000)
+    quiet(lambda: written_bytes(node.pid))
+    files, written = directory_bytes(node.node.data), written_bytes(node.pid)
+    got = node.run()
+    quiet(lambda: written_bytes(node.pid))
+    written, files = written_bytes(node.pid) - written, directory_bytes(node.node.data) - files
+    if got["updated"] != 1000 or got["read"] != 1000:
+        sys.exit(f"bench: the update went wrong: {got}")
+    say(f"  {got['seconds']:.2f} s; changed {changed / 1e6:.2f} MB, written {written / 1e6:.2f} MB, files grew by {files / 1e6:.2f} MB (all with compaction)")
+    limit("written : changed", written / changed, 20, "times")
+
+
+def explain(a, state):
+    say(f"explain: {a.cells} cells of {a.rows:,} rows")
+    node, source, rest = filled(a, state)
+    times = explained(node.node, TABLE, [source, rest], a.cells)
+    say(f"  each value is that of the record at its source, byte for byte; p50 {statistics.median(times):.3f} s, least {min(times):.3f} s")
+    limit("p99", p99(times), 1, "s")
 
 
 def newer_versions(source, out, n):
@@ -178,22 +203,30 @@ def idle(a):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", nargs="*", choices=[[], "throughput", "memory", "update", "idle", "flight"])
+    ap.add_argument("what", nargs="*", choices=[[], "throughput", "memory", "explain", "update", "idle", "flight"])
     ap.add_argument("--flight-rows", type=int, default=10_000_000)
     ap.add_argument("--records", type=int, default=200_000)
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--rows", type=int, default=1_000_000, help="of memory and update")
+    ap.add_argument("--rows", type=int, default=1_000_000, help="of memory, explain and update")
+    ap.add_argument("--cells", type=int, default=50, help="of explain")
     ap.add_argument("--dir", type=pathlib.Path, default=ROOT / "bench-data", help="inputs (kept) and outputs (removed)")
     ap.add_argument("--binary", type=pathlib.Path, help="another node binary")
     a = ap.parse_args()
     a.dir = a.dir.resolve()
-    what = a.what or ["throughput", "idle", "memory", "update", "flight"]
+    what = a.what or ["throughput", "idle", "memory", "explain", "update", "flight"]
     state = {}
-    for name in what:
-        {"throughput": lambda: throughput(a), "memory": lambda: memory(a, state), "update": lambda: update(a, state), "idle": lambda: idle(a), "flight": lambda: flight_job(a, failed)}[name]()
-        say()
-    if "million" in state:
-        state["million"][0].close()
+    million_jobs = {"memory": memory, "explain": explain, "update": update}
+    other_jobs = {"throughput": throughput, "idle": idle, "flight": lambda a: flight_job(a, failed)}
+    try:
+        for name in what:
+            if name in million_jobs:
+                million_jobs[name](a, state)
+            else:
+                let_go(state)
+                other_jobs[name](a)
+            say()
+    finally:
+        let_go(state)
     if failed:
         sys.exit(f"bench: beyond its limit: {', '.join(failed)}")
 

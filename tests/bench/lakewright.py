@@ -14,14 +14,14 @@ TABLE = "silver.partner_central_opportunity"
 class Lakewright:
     """A release node on a fresh data directory, with a tenant, the pack and a `files` connector on `source`."""
 
-    def __init__(self, directory, source, binary=None):
+    def __init__(self, directory, source, binary=None, settings=(), **config):
         binary = pathlib.Path(binary or BINARY)
         if not binary.exists():
             sys.exit(f"bench: {binary} is missing; build it: cargo build --release -p lakewright-node")
         shutil.rmtree(directory, ignore_errors=True)
-        self.node = lake.Node(directory, binary=binary)
+        self.node = lake.Node(directory, settings=settings, binary=binary)
         self.node.start()
-        self.node.setup(url=str(source))
+        self.node.setup(url=str(source), **config)
 
     @property
     def pid(self):

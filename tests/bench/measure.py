@@ -1,5 +1,5 @@
 """What a process costs: wall time, CPU seconds, peak resident memory, bytes written."""
-import json, os, pathlib, statistics, subprocess, sys, time, warnings
+import json, math, os, pathlib, statistics, subprocess, sys, time, warnings
 
 # The driver says at each connection that there are no transactions.
 warnings.filterwarnings("ignore", message="Cannot disable autocommit")
@@ -61,6 +61,11 @@ def warm(path):
 def spread(values, digits=2):
     """Median (least-most)."""
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def p99(values):
+    """The least value that at most one in a hundred exceeds."""
+    return sorted(values)[max(0, math.ceil(len(values) * 0.99) - 1)]
 
 
 def say(text=""):
