@@ -92,7 +92,8 @@ impl World {
     pub async fn pin(&self, text: &str) -> Vec<TableId> {
         let files = vec![("entities.yaml".to_owned(), text.as_bytes().to_vec())];
         let pack = lakewright_storage::pack::Pack::parse(&files).unwrap();
-        let (hash, tables) = (pack.hash().to_owned(), pack_tables::plan(&self.catalog.view(), tenant(), &pack).unwrap().0);
+        let (hash, tables) =
+            (pack.hash().to_owned(), pack_tables::plan(&self.catalog.view(), tenant(), &pack, &Default::default()).unwrap().0);
         let files = files.into_iter().map(|(path, content)| PackFile { path, content }).collect();
         self.done(Command::PutPack(Pack { hash: hash.clone(), name: "shop".into(), files, created_at: 0, tenants: Default::default() }))
             .await;

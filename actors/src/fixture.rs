@@ -30,6 +30,7 @@ use crate::credit::Credit;
 use crate::exchange::Exchange;
 use crate::pack_cache::PackCache;
 use crate::pack_tables;
+use crate::rebuild::Rebuilds;
 use crate::runs::{bronze_table, system_tables};
 use crate::services::{now_us, IngestOptions, SecretOpener, Services};
 
@@ -122,6 +123,7 @@ impl Lake {
             secrets: Arc::new(NoSecrets),
             credit: Credit::new(1 << 20, 1 << 20),
             exchange: Exchange::default(),
+            rebuilds: Rebuilds::default(),
             reach: SourceReach::everything(),
             packs: PackCache::default(),
             blocks: Arc::new(BlockCache::new(1 << 20)),
@@ -159,7 +161,7 @@ impl Lake {
         let pin = Command::PinPack {
             tenant,
             hash: self.pack.hash().to_owned(),
-            tables: pack_tables::plan(&self.services.catalog.view(), tenant, &self.pack).unwrap().0,
+            tables: pack_tables::plan(&self.services.catalog.view(), tenant, &self.pack, &Default::default()).unwrap().0,
         };
         let Reply::Tables(silver) = self.propose(pin).await else { panic!("tables") };
         let run = RunId::generate();

@@ -27,6 +27,7 @@ pub mod orphans;
 pub mod pack_cache;
 pub mod pack_tables;
 pub mod pipeline;
+pub mod rebuild;
 pub mod recover;
 pub mod repack;
 pub mod replay;

@@ -1,11 +1,15 @@
 //! The tables of a pack: as they are made, and as tables that exist are brought to it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use arrow_schema::Schema;
 use lakewright_proto::{Error, Layer, TableId, TenantId};
 use lakewright_storage::catalog::command::TableSpec;
+use lakewright_storage::catalog::keyspace::{Shards, SourceShards};
 use lakewright_storage::catalog::records::{Table, TableLookups};
-use lakewright_storage::catalog::View;
-use lakewright_storage::pack::{Entity, FieldSource, Pack};
+use lakewright_storage::catalog::{Read as _, View};
+use lakewright_storage::pack::{Entity, EntityChange, FieldSource, Pack};
 use lakewright_storage::paths;
 use lakewright_storage::query::{decode_schema, encode_schema};
 use lakewright_storage::table::evolve::{evolve, follow, Evolution};
@@ -16,11 +20,21 @@ pub struct EntityPlan {
     pub entity: String,
     /// What becomes of the Silver table's columns; none: the table is new.
     pub evolution: Option<Evolution>,
+    /// What changes in how rows are made; none: it is not known, or the table is new.
+    pub change: Option<EntityChange>,
+    /// Why its rows are made again from Bronze; none: they are not.
+    pub rebuild: Option<String>,
 }
 
 /// The Silver tables of a pack's entities, each with its change table before it, and what that does
 /// to those that a tenant has already.
-pub fn plan(view: &View<'_>, tenant: TenantId, pack: &Pack) -> Result<(Vec<TableSpec>, Vec<EntityPlan>), Error> {
+/// `old` are the packs that the tenant's tables are of.
+pub fn plan(
+    view: &View<'_>,
+    tenant: TenantId,
+    pack: &Pack,
+    old: &HashMap<String, Arc<Pack>>,
+) -> Result<(Vec<TableSpec>, Vec<EntityPlan>), Error> {
     let (mut specs, mut plans) = (Vec::new(), Vec::new());
     for entity in pack.entities() {
         let table = view.table_by_name(tenant, Layer::Silver, entity.table())?;
@@ -35,12 +49,36 @@ pub fn plan(view: &View<'_>, tenant: TenantId, pack: &Pack) -> Result<(Vec<Table
             changed = follow(before.as_ref().filter(|_| !empty), &changed, &rows);
             evolution = Some(new);
         }
+        let was =
+            table.as_ref().and_then(|t| old.get(t.pack.as_ref()?)).and_then(|p| p.entities().iter().find(|e| e.name() == entity.name()));
+        let change = was.map(|was| EntityChange::between(was, entity));
+        let widened = evolution.as_ref().filter(|e| !e.widened.is_empty()).map(|e| {
+            let names: Vec<&str> = e.widened.iter().map(|w| w.column.as_str()).collect();
+            format!("wider: {}", names.join(", "))
+        });
+        // A table sees the commits from when it was made: what Bronze had before is a rebuild's to bring.
+        let reason = match &table {
+            None => Some("a new entity".to_owned()),
+            Some(_) => widened.or_else(|| change.as_ref().and_then(EntityChange::reason)),
+        };
+        let rebuild = reason.filter(|_| has_history(view, tenant, entity).unwrap_or(true));
         // The change table comes first, so that its owner finds it.
         specs.push(spec(tenant, entity, changes_name(entity), &changed, None)?);
-        specs.push(spec(tenant, entity, entity.table().to_owned(), &rows, Some(changes_name(entity)))?);
-        plans.push(EntityPlan { entity: entity.name().to_owned(), evolution });
+        let rows = spec(tenant, entity, entity.table().to_owned(), &rows, Some(changes_name(entity)))?;
+        specs.push(TableSpec { rebuild: rebuild.clone(), ..rows });
+        plans.push(EntityPlan { entity: entity.name().to_owned(), evolution, change, rebuild });
     }
     Ok((specs, plans))
+}
+
+/// Whether Bronze has records of an entity's streams.
+fn has_history(view: &View<'_>, tenant: TenantId, entity: &Entity) -> Result<bool, Error> {
+    for ((_, _, stream, _), id) in view.scan::<SourceShards>(&tenant).map_err(Error::from)? {
+        if entity.streams().contains(&stream) && view.get::<Shards>(&id).map_err(Error::from)?.is_some_and(|s| s.next_offset > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What an entity's table looks up; none: nothing.
@@ -75,6 +113,7 @@ fn spec(tenant: TenantId, entity: &Entity, name: String, schema: &Schema, change
         root,
         schema_ipc: encode_schema(schema)?,
         streams: entity.streams().to_vec(),
+        rebuild: None,
         lookups: if changes.is_some() { lookups(entity) } else { None },
         changes,
     })

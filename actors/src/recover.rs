@@ -13,8 +13,13 @@ use crate::error::WorkError;
 use crate::pipeline::EntityBatch;
 use crate::services::Services;
 
-/// The accepted rows of a Bronze commit for one table, in offset order.
+/// The accepted rows of a Bronze commit for one table, in offset order, as its own pack version made them.
 pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: TableId) -> Result<Vec<EntityBatch>, WorkError> {
+    from_bronze_by(services, commit, table, &commit.pack).await
+}
+
+/// The rows that a pack version accepts of a Bronze commit for one table, in offset order.
+pub async fn from_bronze_by(services: &Services, commit: &BronzeCommit, table: TableId, pack: &str) -> Result<Vec<EntityBatch>, WorkError> {
     let (shard, run, name) = {
         let view = services.catalog.view();
         let shard = shard_of(&view, commit)?;
@@ -27,7 +32,7 @@ pub async fn from_bronze(services: &Services, commit: &BronzeCommit, table: Tabl
         BronzeSource::Replay { offsets } => ranges(offsets),
     };
     let files = bronze_files(services, &shard, &offsets).await?;
-    let pipeline = std::sync::Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, Some(&commit.pack))?);
+    let pipeline = std::sync::Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, Some(pack))?);
     let mut out = Vec::new();
     for file in files {
         for batch in rows(services, &file, &offsets).await? {

@@ -75,6 +75,7 @@ pub fn bronze_table(tenant: TenantId, kind: &str, stream: &str) -> Result<TableS
         streams: Vec::new(),
         changes: None,
         lookups: None,
+        rebuild: None,
     })
 }
 
@@ -91,6 +92,7 @@ pub fn system_tables(tenant: TenantId) -> Result<Vec<TableSpec>, Error> {
             streams: Vec::new(),
             changes: None,
             lookups: None,
+            rebuild: None,
         })
     };
     Ok(vec![spec("data_quality_results", schemas::quality_results())?, spec("dead_letters", schemas::dead_letters())?])

@@ -17,6 +17,7 @@ use crate::connectors::ConnectorKind;
 use crate::credit::Credit;
 use crate::exchange::Exchange;
 use crate::pack_cache::PackCache;
+use crate::rebuild::Rebuilds;
 use crate::restart::RestartPolicy;
 
 /// Opens sealed secrets; only the process that holds the cluster key can.
@@ -88,6 +89,8 @@ pub struct Services {
     pub blocks: Arc<BlockCache>,
     /// Lists of older files, shared by queries, recovery and sweeps.
     pub manifests: Arc<ManifestCache>,
+    /// Tables that are made again from Bronze.
+    pub rebuilds: Rebuilds,
     /// What sources may reach from here.
     pub reach: SourceReach,
     /// Limits and rhythms.

@@ -18,7 +18,8 @@ use lakewright_storage::table::{BucketState, OutcomeCounts};
 use tokio::sync::watch;
 
 use crate::error::WorkError;
-use crate::recover::from_bronze;
+use crate::rebuild::is_of;
+use crate::recover::from_bronze_by;
 use crate::services::Services;
 use crate::silver_context::silver_context;
 
@@ -106,10 +107,10 @@ async fn rebuild_and_compare(
     let mut rebuild = Rebuild::new(again.clone());
     let mut from = CommitSeq(0);
     loop {
-        let (page, next) = commits(services, table, from, watermark)?;
+        let (page, next) = commits(services, &pinned.table, from, watermark)?;
         for commit in page {
             report.commits += 1;
-            report.records += merge_again(services, table, &commit, &mut rebuild).await?;
+            report.records += merge_again(services, &pinned.table, &commit, &mut rebuild).await?;
             tell.send_replace(Progress { commit: commit.seq, watermark, records: report.records, ..Progress::default() });
         }
         match next {
@@ -151,18 +152,32 @@ fn pin(services: &Services, table: TableId) -> Result<Pinned, WorkError> {
 /// Commits for the table from `from` up to the watermark: some of them, and where to go on.
 fn commits(
     services: &Services,
-    table: TableId,
+    table: &Table,
     from: CommitSeq,
     watermark: CommitSeq,
 ) -> Result<(Vec<BronzeCommit>, Option<CommitSeq>), WorkError> {
     let found = services.catalog.view().between::<BronzeCommits>(&from, &watermark, PAGE)?;
     let next = found.last().filter(|_| found.len() == PAGE).map(|(seq, _)| CommitSeq(seq.0 + 1));
-    Ok((found.into_iter().map(|(_, c)| c).filter(|c| c.feeds.contains(&table)).collect(), next))
+    Ok((found.into_iter().map(|(_, c)| c).filter(|c| feeds(c, table)).collect(), next))
+}
+
+/// The pack version by which a table was made again from this commit, if it was.
+fn remade<'a>(commit: &BronzeCommit, table: &'a Table) -> Option<&'a str> {
+    table.rebuilt.as_ref().filter(|r| commit.seq <= r.upto).map(|r| r.pack.as_str())
+}
+
+/// Whether a table is made of this commit.
+fn feeds(commit: &BronzeCommit, table: &Table) -> bool {
+    match remade(commit, table) {
+        Some(_) => is_of(commit, table),
+        None => commit.feeds.contains(&table.id),
+    }
 }
 
 /// Merges one commit again; answers how many records it has for the table.
-async fn merge_again(services: &Services, table: TableId, commit: &BronzeCommit, rebuild: &mut Rebuild) -> Result<u64, WorkError> {
-    let batches: Vec<MergeBatch> = from_bronze(services, commit, table)
+async fn merge_again(services: &Services, table: &Table, commit: &BronzeCommit, rebuild: &mut Rebuild) -> Result<u64, WorkError> {
+    let pack = remade(commit, table).unwrap_or(&commit.pack);
+    let batches: Vec<MergeBatch> = from_bronze_by(services, commit, table.id, pack)
         .await?
         .into_iter()
         .map(|b| MergeBatch { rows: b.rows, keys: b.keys, versions: b.versions, operations: b.operations, content_hash: b.content_hash })
@@ -181,8 +196,11 @@ fn compare_outcomes(
 ) -> Result<(), WorkError> {
     let (table, bucket, watermark) = (pinned.table.id, pinned.state.bucket, pinned.state.watermark);
     // A table begins at the commit that the cluster was at when it was made.
-    let (mut at, mut reached) = (0, None);
-    let mut from = CommitSeq(0);
+    let mut reached = None;
+    // What was booked before the table was made again is of another table.
+    let base = pinned.table.rebuilt.as_ref().map_or(CommitSeq(0), |r| r.upto);
+    let mut at = outcomes.partition_point(|(seq, _)| *seq <= base);
+    let mut from = CommitSeq(base.0 + 1);
     loop {
         let page = services.catalog.view().between::<SilverCommits>(&(table, bucket, from), &(table, bucket, watermark), PAGE)?;
         let Some(((.., last), _)) = page.last() else { break };

@@ -31,6 +31,7 @@ use crate::credit::Credit;
 use crate::exchange::Exchange;
 use crate::pack_cache::PackCache;
 use crate::pack_tables;
+use crate::rebuild::Rebuilds;
 use crate::restart::RestartPolicy;
 use crate::root::RootHandle;
 use crate::runs::{self, system_tables};
@@ -102,6 +103,7 @@ impl World {
             secrets: Arc::new(NoSecrets),
             credit: Credit::new(64 << 20, 64 << 20),
             exchange: Exchange::default(),
+            rebuilds: Rebuilds::default(),
             reach: SourceReach::everything(),
             packs: PackCache::default(),
             blocks: Arc::new(BlockCache::new(1 << 20)),
@@ -129,7 +131,7 @@ impl World {
         let pack = Parsed::parse(&[("entities.yaml".to_owned(), text.as_bytes().to_vec())]).unwrap_or_else(|e| panic!("{e}"));
         let files = vec![PackFile { path: "entities.yaml".into(), content: text.as_bytes().to_vec() }];
         let hash = pack.hash().to_owned();
-        let (tables, _) = pack_tables::plan(&self.services.catalog.view(), self.tenant, &pack).unwrap();
+        let (tables, _) = pack_tables::plan(&self.services.catalog.view(), self.tenant, &pack, &Default::default()).unwrap();
         self.propose(Command::PutPack(Pack {
             hash: hash.clone(),
             name: pack.name().to_owned(),

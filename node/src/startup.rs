@@ -8,6 +8,7 @@ use lakewright_actors::connectors::registry;
 use lakewright_actors::credit::Credit;
 use lakewright_actors::exchange::Exchange;
 use lakewright_actors::pack_cache::PackCache;
+use lakewright_actors::rebuild::Rebuilds;
 use lakewright_actors::restart::RestartPolicy;
 use lakewright_actors::root::RootHandle;
 use lakewright_actors::services::{now_us, IngestOptions, Services};
@@ -94,6 +95,7 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
         secrets: Arc::new(Opener(Arc::clone(&keys))),
         credit: Credit::new(config.ingest.credit_bytes.0, config.ingest.tenant_credit_bytes.0),
         exchange: Exchange::default(),
+        rebuilds: Rebuilds::default(),
         reach: source_reach(&config),
         packs: PackCache::default(),
         blocks: Arc::new(BlockCache::new(INDEX_CACHE_BYTES)),
@@ -108,6 +110,7 @@ pub async fn start(config: Config) -> Result<Parts, Error> {
     services.work.spawn(lakewright_actors::orphans::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::sweeper::sweep(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::freshness::watch(Arc::clone(&services), now_us));
+    services.work.spawn(lakewright_actors::rebuild::watch(Arc::clone(&services)));
     services.work.spawn(lakewright_actors::schedule::watch(Arc::clone(&services), now_us));
     services.work.spawn(lakewright_actors::webhooks::deliver(Arc::clone(&services), Sender::new(reach(&config))?));
     Ok(Parts { config, services, root, keys, raft, state, _lock: lock })

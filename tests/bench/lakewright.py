@@ -19,7 +19,8 @@ class Lakewright:
         if not binary.exists():
             sys.exit(f"bench: {binary} is missing; build it: cargo build --release -p lakewright-node")
         shutil.rmtree(directory, ignore_errors=True)
-        self.node = lake.Node(directory, settings=settings, binary=binary)
+        reach = f"sources.directories={pathlib.Path(source).resolve().parent}"
+        self.node = lake.Node(directory, settings=[reach, *settings], binary=binary)
         self.node.start()
         self.node.setup(url=str(source), **config)
 

@@ -156,6 +156,7 @@ fn spec(services: &Services, tenant: TenantId, mart: &Mart, wanted: &Schema) -> 
         streams: Vec::new(),
         changes: None,
         lookups: None,
+        rebuild: None,
     })
 }
 

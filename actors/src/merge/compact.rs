@@ -41,6 +41,7 @@ async fn compact_once(services: &Arc<Services>, table: TableId, bucket: u32, epo
 /// Compacts a bucket now. It takes the bucket over for that: a merge under way is superseded, and
 /// begins again from the catalog when its queue asks for it.
 pub async fn compact_now(services: &Arc<Services>, table: TableId, bucket: u32) -> Result<(), WorkError> {
+    let _held = services.rebuilds.hold(table).await;
     let claim = Command::ClaimBucket { table, bucket, node: services.node };
     let Reply::Epoch(epoch) = services.catalog.propose("node", claim).await? else {
         return Err(WorkError::Restart("the catalog answered a claim with something else".into()));

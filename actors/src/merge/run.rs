@@ -13,7 +13,7 @@ use lakewright_storage::catalog::Read as _;
 use lakewright_storage::crash;
 use lakewright_storage::silver::{MergeBatch, MergeSession};
 use lakewright_storage::table::BucketState;
-use tokio::sync::watch;
+use tokio::sync::{watch, OwnedMutexGuard};
 
 use super::compact::compact_if_due;
 use super::lookups::look_up_if_due;
@@ -30,19 +30,26 @@ const QUEUE_PAGE: usize = 64;
 
 /// Merges a bucket until there is nothing to do, the node stops, or it fails.
 pub(super) async fn merge_bucket(services: Arc<Services>, table: TableId, bucket: u32) -> Result<MergeEnd, WorkError> {
+    let held = services.rebuilds.hold(table).await;
     let claim = Command::ClaimBucket { table, bucket, node: services.node };
     let Reply::Epoch(epoch) = services.catalog.propose("node", claim).await? else {
         return Err(WorkError::Restart("the catalog answered a claim with something else".into()));
     };
+    drop(held);
     let changed = services.catalog.store().subscribe();
     let mut merge = Merge { services, table, bucket, epoch, changed, last: None };
     loop {
+        let held = merge.services.rebuilds.hold(table).await;
         if !merge.services.stop_merging.is_cancelled() && look_up_if_due(&merge.services, table, bucket, epoch).await? {
             compact_if_due(&merge.services, table, bucket, epoch).await?;
         }
+        drop(held);
         match merge.session().await? {
             Some(end) => return Ok(end),
-            None => compact_if_due(&merge.services, table, bucket, epoch).await?,
+            None => {
+                let _held = merge.services.rebuilds.hold(table).await;
+                compact_if_due(&merge.services, table, bucket, epoch).await?;
+            }
         }
     }
 }
@@ -60,6 +67,8 @@ struct Merge {
 struct Taken {
     session: MergeSession,
     table: Table,
+    /// No rebuild is swapped in meanwhile.
+    _held: OwnedMutexGuard<()>,
     from: CommitSeq,
     to: CommitSeq,
 }
@@ -155,6 +164,7 @@ impl Merge {
     }
 
     async fn open(&self) -> Result<Taken, WorkError> {
+        let held = self.services.rebuilds.hold(self.table).await;
         let (table, state): (Table, BucketState) = {
             let view = self.services.catalog.view();
             (view.table(self.table)?, view.bucket_state(self.table, self.bucket)?)
@@ -165,7 +175,7 @@ impl Merge {
         let from = state.watermark;
         let context = silver_context(&self.services, &table, self.bucket, self.epoch)?;
         let session = MergeSession::open(context, state).await?;
-        Ok(Taken { session, table, from, to: from })
+        Ok(Taken { session, table, _held: held, from, to: from })
     }
 
     async fn apply(&self, taken: &mut Taken, commit: &BronzeCommit) -> Result<(), WorkError> {
@@ -194,7 +204,7 @@ impl Merge {
     }
 
     async fn commit(&mut self, taken: Taken) -> Result<(), WorkError> {
-        let Taken { session, table, from, to } = taken;
+        let Taken { session, table, _held, from, to } = taken;
         let delta = session.finish().await?;
         crash::point("silver.files.written");
         crash::point("silver.commit.before");

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lakewright_proto::{ShardEpoch, ShardId, SourcePosition};
+use lakewright_proto::{ShardEpoch, ShardId, SourcePosition, TenantId};
 use lakewright_storage::catalog::command::{Command, Reply};
-use lakewright_storage::catalog::keyspace::Shards;
+use lakewright_storage::catalog::keyspace::{PackPins, Shards};
 use lakewright_storage::catalog::records::{Alert, Run, RunMode, Shard, ShardStatus};
 use lakewright_storage::catalog::Read as _;
 use tokio::sync::{mpsc, watch};
@@ -36,7 +36,27 @@ pub(super) async fn read_shard(
     if shard.status == ShardStatus::Ended {
         return Ok(ShardEnd::Closed);
     }
-    let pipeline = Arc::new(services.packs.pipeline(&services.catalog, &shard, &run, None)?);
+    let mut shard = shard;
+    loop {
+        match read_with_pack(&services, source.as_ref(), &run, &shard, epoch, &stop).await? {
+            Some(end) => return Ok(end),
+            // The tenant uses another pack version: the reader goes on from what is committed, with that one.
+            None => shard = shard_record(&services, id)?,
+        }
+    }
+}
+
+/// Reads a shard with the pack version that the tenant uses now; none: it uses another one since.
+async fn read_with_pack(
+    services: &Arc<Services>,
+    source: &dyn Connector,
+    run: &Run,
+    shard: &Shard,
+    epoch: ShardEpoch,
+    stop: &CancellationToken,
+) -> Result<Option<ShardEnd>, WorkError> {
+    let pins = services.catalog.view().scan::<PackPins>(&shard.tenant_id)?;
+    let pipeline = Arc::new(services.packs.pipeline(&services.catalog, shard, run, None)?);
     let source_shard = SourceShard { key: shard.key.clone(), parents: shard.parents.clone() };
     let open =
         OpenShard { stream: shard.stream.clone(), shard: source_shard, position: shard.position.clone(), scope: run.scope, scan: run.scan };
@@ -44,9 +64,20 @@ pub(super) async fn read_shard(
 
     let (checked, batches) = mpsc::channel(AHEAD);
     let (durable, acknowledged) = watch::channel(None);
-    let committer = Committer { services: Arc::clone(&services), run: run.id, epoch, pack: pipeline.pack_hash().to_owned(), durable };
+    let committer = Committer { services: Arc::clone(services), run: run.id, epoch, pack: pipeline.pack_hash().to_owned(), durable };
     let commits = tokio::spawn(commit_loop(committer, shard.clone(), batches));
-    let mut reading = Reading { services: Arc::clone(&services), run, shard, epoch, pipeline, reader, checked, acknowledged, stop };
+    let mut reading = Reading {
+        services: Arc::clone(services),
+        run: run.clone(),
+        shard: shard.clone(),
+        epoch,
+        pipeline,
+        pins,
+        reader,
+        checked,
+        acknowledged,
+        stop: stop.clone(),
+    };
     let read = reading.run().await;
     // Closing the channel lets the committer commit what it has gathered, and end.
     drop(reading);
@@ -68,6 +99,8 @@ struct Reading {
     shard: Shard,
     epoch: ShardEpoch,
     pipeline: Arc<Pipeline>,
+    /// The pack versions that the tenant uses, as the pipeline was made.
+    pins: Vec<((TenantId, String), String)>,
     reader: Box<dyn ShardReader>,
     checked: mpsc::Sender<Checked>,
     acknowledged: watch::Receiver<Option<SourcePosition>>,
@@ -75,15 +108,18 @@ struct Reading {
 }
 
 impl Reading {
-    async fn run(&mut self) -> Result<ShardEnd, WorkError> {
+    async fn run(&mut self) -> Result<Option<ShardEnd>, WorkError> {
         let mut offset = self.shard.next_offset;
         loop {
             self.acknowledge().await?;
+            if self.services.catalog.view().scan::<PackPins>(&self.shard.tenant_id)? != self.pins {
+                return Ok(None);
+            }
             // Credit is taken before the bytes are: what is fetched always has its place.
-            let Some(permit) = self.credit().await? else { return Ok(ShardEnd::Stopped) };
+            let Some(permit) = self.credit().await? else { return Ok(Some(ShardEnd::Stopped)) };
             let fetched = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ok(ShardEnd::Stopped),
+                () = self.stop.cancelled() => return Ok(Some(ShardEnd::Stopped)),
                 fetched = self.reader.next(self.services.options.fetch_bytes) => fetched?,
             };
             match fetched {
@@ -95,12 +131,12 @@ impl Reading {
                     self.tell(&notices).await;
                     self.send(Checked::Moved(position)).await?;
                 }
-                Fetch::Idle(_) if self.run.mode == RunMode::Batch => return Ok(ShardEnd::Exhausted),
+                Fetch::Idle(_) if self.run.mode == RunMode::Batch => return Ok(Some(ShardEnd::Exhausted)),
                 Fetch::Idle(wait) => {
                     drop(permit);
                     self.send(Checked::Flush).await?;
                     if self.idle(wait).await? {
-                        return Ok(ShardEnd::Stopped);
+                        return Ok(Some(ShardEnd::Stopped));
                     }
                 }
                 Fetch::Wait(wait, why) => {
@@ -108,12 +144,12 @@ impl Reading {
                     tracing::info!(shard = %self.shard.id, stream = self.shard.stream, why, ?wait, "the source has to wait");
                     self.send(Checked::Flush).await?;
                     if self.idle(wait).await? {
-                        return Ok(ShardEnd::Stopped);
+                        return Ok(Some(ShardEnd::Stopped));
                     }
                 }
                 Fetch::End => {
                     self.send(Checked::End(self.epoch)).await?;
-                    return Ok(ShardEnd::Closed);
+                    return Ok(Some(ShardEnd::Closed));
                 }
             }
         }

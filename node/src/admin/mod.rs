@@ -17,6 +17,7 @@ mod open_letters;
 mod packs;
 mod pages;
 mod quality;
+mod rebuild;
 mod runs;
 mod schedules;
 mod service;

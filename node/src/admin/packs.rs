@@ -1,7 +1,9 @@
 //! Packs.
 
+use std::collections::{BTreeSet, HashMap};
+
 use lakewright_actors::pack_tables::{plan, EntityPlan};
-use lakewright_proto::{admin as pb, Error, ErrorCode, TenantId};
+use lakewright_proto::{admin as pb, Error, ErrorCode, Layer, TenantId};
 use lakewright_storage::catalog::command::{Command, TableSpec};
 use lakewright_storage::catalog::keyspace::{PackPins, Packs, Tenants};
 use lakewright_storage::catalog::records::{Pack as Record, PackFile};
@@ -126,7 +128,8 @@ impl AdminService {
 
     async fn pin(&self, principal: &Principal, tenant: TenantId, pack: &Pack, request_id: &str) -> Result<Vec<pb::PackPlanEntry>, Error> {
         let (tables, plan) = self.plan(tenant, pack)?;
-        let refused: Vec<_> = plan.iter().filter(|p| !p.reason.is_empty()).map(|p| format!("{}: {}", p.entity, p.reason)).collect();
+        let refused: Vec<_> =
+            plan.iter().filter(|p| p.action() == pb::PackPlanAction::Refused).map(|p| format!("{}: {}", p.entity, p.reason)).collect();
         if !refused.is_empty() {
             return Err(Error::new(ErrorCode::InvalidArgument, format!("the pack cannot be used:\n- {}", refused.join("\n- "))));
         }
@@ -143,31 +146,46 @@ impl AdminService {
 
     /// The pack's tables, and what it does to those that the tenant has.
     fn plan(&self, tenant: TenantId, pack: &Pack) -> Result<(Vec<TableSpec>, Vec<pb::PackPlanEntry>), Error> {
-        let (tables, plans) = plan(&self.services().catalog.view(), tenant, pack)?;
+        let services = self.services();
+        let hashes: BTreeSet<String> = {
+            let tables = services.catalog.view().tables(tenant).map_err(Error::from)?;
+            tables.into_iter().filter(|t| t.layer == Layer::Silver).filter_map(|t| t.pack).collect()
+        };
+        let mut old = HashMap::new();
+        for hash in hashes {
+            let pack = services.packs.pack(&services.catalog, &hash).map_err(|e| Error::new(ErrorCode::Unavailable, e.to_string()))?;
+            old.insert(hash, pack);
+        }
+        let (tables, plans) = plan(&services.catalog.view(), tenant, pack, &old)?;
         Ok((tables, plans.into_iter().map(entry).collect()))
     }
 }
 
 fn entry(plan: EntityPlan) -> pb::PackPlanEntry {
-    let mut entry = pb::PackPlanEntry { entity: plan.entity, ..Default::default() };
+    let change = plan.change.unwrap_or_default();
+    let mut entry = pb::PackPlanEntry { entity: plan.entity, rules: change.rules.clone(), ..Default::default() };
     let Some(evolution) = plan.evolution else {
         entry.action = pb::PackPlanAction::Create as i32;
+        entry.reason = plan.rebuild.map(|_| "filled from Bronze".to_owned()).unwrap_or_default();
         return entry;
     };
-    let refused: Vec<String> = evolution
-        .refused
-        .iter()
-        .map(|r| {
-            format!("column {} is {} and cannot become {} while the table has rows; give the field another name", r.column, r.is, r.wanted)
-        })
-        .collect();
-    entry.reason = refused.join("; ");
-    entry.action = match (evolution.refused.is_empty(), evolution.added.is_empty()) {
-        (false, _) => pb::PackPlanAction::Refused,
-        (true, false) => pb::PackPlanAction::AddColumns,
+    let types = evolution.refused.iter().map(|r| {
+        format!("column {} is {} and cannot become {} while the table has rows; give the field another name", r.column, r.is, r.wanted)
+    });
+    let refused: Vec<String> = change.refused.iter().cloned().chain(types).collect();
+    entry.left = evolution.left;
+    entry.action = match (refused.is_empty(), &plan.rebuild, evolution.added.is_empty()) {
+        (false, ..) => pb::PackPlanAction::Refused,
+        // Columns that records fill are filled for those of before too.
+        (true, Some(_), _) if change.changed.is_empty() && change.other.is_empty() && evolution.widened.is_empty() => {
+            pb::PackPlanAction::AddColumns
+        }
+        (true, Some(_), _) => pb::PackPlanAction::Rebuild,
+        (true, None, false) => pb::PackPlanAction::AddColumns,
         // A column that the pack no longer names stays as it is.
-        (true, true) => pb::PackPlanAction::Nothing,
+        (true, None, true) => pb::PackPlanAction::Nothing,
     } as i32;
+    entry.reason = if refused.is_empty() { plan.rebuild.unwrap_or_default() } else { refused.join("; ") };
     entry.columns = evolution.added;
     entry
 }

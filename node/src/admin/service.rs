@@ -269,6 +269,10 @@ impl pb::admin_server::Admin for AdminService {
         answer(self.verify_table_from_bronze_(request).await)
     }
 
+    async fn rebuild_table(&self, request: Request<pb::RebuildTableRequest>) -> Result<Response<pb::TableRebuild>, Status> {
+        answer(self.rebuild_table_(request).await)
+    }
+
     async fn compact_table(&self, request: Request<pb::CompactTableRequest>) -> Result<Response<pb::CompactTableResponse>, Status> {
         answer(self.compact_table_(request).await)
     }

@@ -71,7 +71,13 @@ impl AdminService {
             live_rows: b.live_rows,
             lag_commits: waiting,
         };
-        Ok(pb::DescribeTableResponse { table: Some(convert::table(&table)), columns, buckets: buckets.into_iter().map(bucket).collect() })
+        drop(view);
+        Ok(pb::DescribeTableResponse {
+            table: Some(convert::table(&table)),
+            columns,
+            buckets: buckets.into_iter().map(bucket).collect(),
+            rebuild: self.table_rebuild(&table),
+        })
     }
 
     pub(super) async fn verify_table_(&self, request: Request<pb::VerifyTableRequest>) -> Result<pb::VerifyTableResponse, Error> {

@@ -17,6 +17,7 @@ mod progress;
 mod prompt;
 mod prompt_input;
 mod quality;
+mod rebuild;
 mod run;
 mod schedule;
 mod sql;

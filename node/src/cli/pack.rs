@@ -71,7 +71,11 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
 
 fn plan(ctx: &Context, plan: &[PackPlanEntry]) -> Result<(), Error> {
     let rows: Vec<_> = plan.iter().map(views::plan).collect();
-    ctx.out.list(&rows, &[("ENTITY", "entity"), ("ACTION", "action"), ("COLUMNS", "columns"), ("REASON", "reason")], "nothing changes")
+    ctx.out.list(
+        &rows,
+        &[("ENTITY", "entity"), ("ACTION", "action"), ("COLUMNS", "columns"), ("RULES", "rules"), ("REASON", "reason")],
+        "nothing changes",
+    )
 }
 
 async fn load(ctx: &Context, dir: &Path, name: Option<String>, check: bool, pin: bool) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use super::args::LimitArgs;
 use super::client::pages;
 use super::near::{explain_near, What};
 use super::output::{bytes, Format};
-use super::{verify, views, Context};
+use super::{rebuild, verify, views, Context};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Cmd {
@@ -35,6 +35,13 @@ pub(super) enum Cmd {
     },
     /// Compact a table now.
     Compact { table: String },
+    /// Make a Silver table again from its Bronze commits, by the pack version in use, and swap it in.
+    Rebuild {
+        table: String,
+        /// Return at once; `table describe` tells how far it is.
+        #[arg(long)]
+        no_wait: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -109,6 +116,10 @@ pub(super) async fn run(ctx: &Context, cmd: Cmd) -> Result<(), Error> {
             }
             Err(status) => (table, status),
         },
+        Cmd::Rebuild { table, no_wait } => match rebuild::run(ctx, &mut admin, &tenant, &table, no_wait).await {
+            Ok(done) => return done,
+            Err(status) => (table, status),
+        },
         Cmd::Compact { table } => {
             match admin.compact_table(CompactTableRequest { tenant: tenant.clone(), table: table.clone(), ..Default::default() }).await {
                 Ok(done) => {
@@ -134,6 +145,9 @@ fn describe(ctx: &Context, d: &api::DescribeTableResponse) -> Result<(), Error> 
     let mut shown = d.table.as_ref().map_or_else(|| json!({}), views::table);
     let columns: Vec<_> = d.columns.iter().map(views::column).collect();
     let buckets: Vec<_> = d.buckets.iter().map(views::bucket).collect();
+    if let Some(rebuild) = &d.rebuild {
+        shown["rebuild"] = rebuild::shown(shown["table"].as_str().unwrap_or_default(), rebuild);
+    }
     if ctx.out.format() != Format::Table {
         shown["columns"] = columns.into();
         shown["buckets"] = buckets.into();

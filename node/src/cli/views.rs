@@ -15,7 +15,7 @@ fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }
 
-fn text(s: &str) -> Value {
+pub(super) fn text(s: &str) -> Value {
     if s.is_empty() {
         Value::Null
     } else {
@@ -119,7 +119,7 @@ pub(super) fn pack(p: &api::Pack) -> Value {
 }
 
 pub(super) fn plan(p: &api::PackPlanEntry) -> Value {
-    json!({ "entity": p.entity, "action": word(p.action().as_str_name(), "PACK_PLAN_ACTION_"), "columns": p.columns, "reason": text(&p.reason) })
+    json!({ "entity": p.entity, "action": word(p.action().as_str_name(), "PACK_PLAN_ACTION_"), "columns": p.columns, "left": p.left, "rules": p.rules, "reason": text(&p.reason) })
 }
 
 pub(super) fn layer(l: api::Layer) -> String {

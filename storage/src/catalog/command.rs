@@ -8,7 +8,7 @@ use lakewright_proto::{
 use serde::{Deserialize, Serialize};
 
 use super::records::*;
-use crate::table::{DataFile, SilverDelta, StreamCounts};
+use crate::table::{BucketState, DataFile, SilverDelta, StreamCounts};
 
 /// A command with its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct TableSpec {
     /// What its columns look up in other tables, for Silver.
     #[serde(default)]
     pub lookups: Option<TableLookups>,
+    /// Why its rows are to be made again from Bronze, for Silver; none: they are not.
+    #[serde(default)]
+    pub rebuild: Option<String>,
 }
 
 /// One Bronze commit: data and source position in one.
@@ -168,6 +171,27 @@ pub struct CommitLookups {
     pub sources: Vec<(TableId, u64)>,
     /// The change: rows replaced one for one.
     pub delta: SilverDelta,
+}
+
+/// A Silver table that was made again from Bronze, in place of the one before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommitRebuild {
+    /// The Silver table.
+    pub table: TableId,
+    /// The bucket.
+    pub bucket: u32,
+    /// The owner's token.
+    pub epoch: ShardEpoch,
+    /// The watermark that it was made up to: the table's own.
+    pub watermark: CommitSeq,
+    /// The table's version that it takes the place of.
+    pub version: u64,
+    /// The pack version that made it.
+    pub pack: String,
+    /// The bucket that was made.
+    pub made: BucketState,
+    /// What changed for those who follow the table.
+    pub changes: Vec<DataFile>,
 }
 
 /// The rows of a Gold table for one day.
@@ -402,6 +426,17 @@ pub enum Command {
     CommitGold(CommitGold),
     /// Rows with what they look up now.
     CommitLookups(CommitLookups),
+    /// A Silver table is to be made again from Bronze.
+    RequestRebuild {
+        /// The tenant.
+        tenant: TenantId,
+        /// The table.
+        table: TableId,
+        /// Why.
+        reason: String,
+    },
+    /// A Silver table made again.
+    CommitRebuild(CommitRebuild),
     /// Calls to a source, charged before they are made.
     TakeQuota(QuotaAsk),
     /// A webhook's next alert, or several that it does not want, are settled or to be tried again.

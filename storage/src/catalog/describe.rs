@@ -50,6 +50,8 @@ impl fmt::Display for Command {
             Self::DeleteWebhook { name, .. } => write!(f, "delete webhook {name}"),
             Self::CommitGold(c) => write!(f, "commit gold.{} of day {}", c.spec.name, c.build.date),
             Self::CommitLookups(c) => write!(f, "commit lookups {}/{} at {}", c.table, c.bucket, c.watermark),
+            Self::RequestRebuild { table, .. } => write!(f, "ask for a rebuild of table {table}"),
+            Self::CommitRebuild(c) => write!(f, "commit rebuild {}/{} at {}", c.table, c.bucket, c.watermark),
             Self::TakeQuota(a) => write!(f, "take {} calls of quota {}", a.calls, a.name),
             Self::SettleAlerts { webhook, from, .. } => write!(f, "settle alert {from} of webhook {webhook}"),
         }
@@ -83,6 +85,7 @@ impl Command {
                 | Self::TakeQuota(_)
                 | Self::CommitGold(_)
                 | Self::CommitLookups(_)
+                | Self::CommitRebuild(_)
                 | Self::MoveSchedule { .. }
         )
     }
@@ -101,6 +104,7 @@ impl Command {
             | Self::StartRun { tenant, .. }
             | Self::DeleteWebhook { tenant, .. }
             | Self::ClearSchedule { tenant, .. }
+            | Self::RequestRebuild { tenant, .. }
             | Self::FinishRun { tenant, .. } => Some(*tenant),
             Self::SetSchedule(s) => Some(s.tenant_id),
             Self::CreateWebhook(w) => Some(w.tenant_id),

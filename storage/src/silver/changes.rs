@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::{new_null_array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{new_null_array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use futures::TryStreamExt;
 use lakewright_proto::{CommitSeq, FileId};
 use roaring::RoaringTreemap;
@@ -31,7 +31,38 @@ pub(super) struct Changed {
     after: BTreeMap<FileId, BTreeMap<u64, bool>>,
 }
 
+/// Why rows changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The source's records.
+    Source,
+    /// What rows look up in other tables.
+    Lookup,
+    /// The table was made again from Bronze.
+    Rebuild,
+}
+
+impl Cause {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Lookup => "lookup",
+            Self::Rebuild => "rebuild",
+        }
+    }
+}
+
 impl Changed {
+    /// One key: the row that ended, the row that is live.
+    pub fn insert(&mut self, before: Option<(FileId, u32)>, after: Option<(FileId, u32)>) {
+        if let Some((file, row)) = before {
+            self.before.entry(file).or_default().insert(u64::from(row), after.is_some());
+        }
+        if let Some((file, row)) = after {
+            self.after.entry(file).or_default().insert(u64::from(row), before.is_some());
+        }
+    }
+
     /// The net of all keys.
     pub fn of<'a>(slots: impl Iterator<Item = &'a Slot>, file_ids: &[FileId]) -> Self {
         let mut me = Self::default();
@@ -40,12 +71,7 @@ impl Changed {
                 Some(Place::New(file, row)) => Some((file_ids[file as usize], row)),
                 _ => None,
             };
-            if let Some((file, row)) = slot.base {
-                me.before.entry(file).or_default().insert(u64::from(row), after.is_some());
-            }
-            if let Some((file, row)) = after {
-                me.after.entry(file).or_default().insert(u64::from(row), slot.base.is_some());
-            }
+            me.insert(slot.base, after);
         }
         me
     }
@@ -66,6 +92,7 @@ pub(super) async fn write_changes(
     added: &[DataFile],
     changed: Changed,
     to: CommitSeq,
+    cause: Cause,
 ) -> Result<Vec<DataFile>> {
     let files: HashMap<FileId, &DataFile> = state.files.iter().chain(added).map(|f| (f.id, f)).collect();
     let mut shares = Vec::new();
@@ -82,7 +109,7 @@ pub(super) async fn write_changes(
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(total.div_ceil(ROWS_A_FILE));
     let parts = split(shares, total.div_ceil(workers));
     let span = span(state.watermark, to);
-    let written = parts.into_iter().map(|part| write_part(context, part, to, span));
+    let written = parts.into_iter().map(|part| write_part(context, part, to, span, cause));
     futures::future::try_join_all(written).await
 }
 
@@ -107,13 +134,13 @@ fn split(shares: Vec<Share<'_>>, rows: usize) -> Vec<Vec<Share<'_>>> {
     parts
 }
 
-async fn write_part(context: &SilverContext, part: Vec<Share<'_>>, to: CommitSeq, span: Span) -> Result<DataFile> {
+async fn write_part(context: &SilverContext, part: Vec<Share<'_>>, to: CommitSeq, span: Span, cause: Cause) -> Result<DataFile> {
     let id = FileId::generate();
     let key = context.key(SilverPart::Changes(Month::of_micros(context.now_us)), id);
     let profile = Profile::Silver { time_column: "_changed_at".into(), raw: Vec::new() };
     let mut writer = FileWriter::start(&context.store, key, &context.changes_schema, &profile)?;
     for share in part {
-        copy(context, share.file, &share.rows, share.names, to, &mut writer).await?;
+        copy(context, share.file, &share.rows, share.names, (to, cause), &mut writer).await?;
     }
     writer.finish(&context.footer(context.changes, id, span)).await
 }
@@ -123,7 +150,7 @@ async fn copy(
     file: &DataFile,
     rows: &BTreeMap<u64, bool>,
     names: [&str; 2],
-    to: CommitSeq,
+    (to, cause): (CommitSeq, Cause),
     writer: &mut FileWriter,
 ) -> Result<()> {
     let wanted: RoaringTreemap = rows.keys().copied().collect();
@@ -142,6 +169,7 @@ async fn copy(
             out.push(match field.name().as_str() {
                 "_change" => Arc::clone(&change),
                 "_change_commit" => Arc::new(Int64Array::from_value(to.0 as i64, n)),
+                "_change_cause" => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(cause.name(), n))),
                 "_changed_at" => Arc::new(TimestampMicrosecondArray::from_value(context.now_us, n).with_timezone("UTC")),
                 name => match batch.column_by_name(name) {
                     Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
@@ -157,5 +185,5 @@ async fn copy(
 }
 
 fn is_own(name: &str) -> bool {
-    matches!(name, "_change" | "_change_commit" | "_changed_at")
+    matches!(name, "_change" | "_change_commit" | "_changed_at" | "_change_cause")
 }

@@ -61,8 +61,9 @@ impl Comparison {
 /// for each 400,000 rows.
 pub async fn compare(live: Side<'_>, again: Side<'_>, read: &(dyn Fn(u64) + Sync)) -> Result<Comparison> {
     let mut out = Comparison::default();
-    let ours = Digests::of(live.context, live.state, again.context, read).await?;
-    let theirs = Digests::of(again.context, again.state, again.context, read).await?;
+    let columns = super::digest::compared(live.context);
+    let ours = Digests::of(live.context, live.state, again.context, &columns, read).await?;
+    let theirs = Digests::of(again.context, again.state, again.context, &columns, read).await?;
     out.rows = ours.rows;
     let (mut a, mut b) = (ours.in_order().await?, theirs.in_order().await?);
     let mut distinct = 0u64;
@@ -162,18 +163,18 @@ fn name(row: &RecordBatch) -> String {
 }
 
 /// Two ordered lists side by side: what has the same key comes together.
-struct Pairs<'a> {
+pub(super) struct Pairs<'a> {
     sides: (&'a mut Merged, &'a mut Merged),
     heads: (Option<Entry>, Option<Entry>),
 }
 
 impl<'a> Pairs<'a> {
-    async fn open(a: &'a mut Merged, b: &'a mut Merged) -> Result<Self> {
+    pub async fn open(a: &'a mut Merged, b: &'a mut Merged) -> Result<Self> {
         let heads = (a.next().await?, b.next().await?);
         Ok(Self { sides: (a, b), heads })
     }
 
-    async fn next(&mut self) -> Result<Option<(Option<Entry>, Option<Entry>)>> {
+    pub async fn next(&mut self) -> Result<Option<(Option<Entry>, Option<Entry>)>> {
         let (left, right) = self.heads;
         let least = match (left, right) {
             (None, None) => return Ok(None),

@@ -38,11 +38,17 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// Reads all live rows of a bucket. `scratch` is where the sorted pieces are written.
-    pub async fn of(context: &SilverContext, state: &BucketState, scratch: &SilverContext, read: &(dyn Fn(u64) + Sync)) -> Result<Self> {
+    /// Reads all live rows of a bucket; of each the hash is of these columns. `scratch` is where the sorted pieces are written.
+    pub async fn of(
+        context: &SilverContext,
+        state: &BucketState,
+        scratch: &SilverContext,
+        columns: &[usize],
+        read: &(dyn Fn(u64) + Sync),
+    ) -> Result<Self> {
         let mut me = Self { rows: 0, runs: Vec::new() };
         let mut piece: Vec<Digest> = Vec::new();
-        let fields = compared(context).into_iter().map(|i| SortField::new(context.schema.field(i).data_type().clone())).collect();
+        let fields = columns.iter().map(|i| SortField::new(context.schema.field(*i).data_type().clone())).collect();
         let converter = RowConverter::new(fields)?;
         for (number, file) in (0u32..).zip(&state.files) {
             let deleted = deleted(context, state, file).await?;
@@ -50,7 +56,7 @@ impl Digests {
             let mut batches = live_rows(&context.store, file, &deleted, None).await?;
             while let Some(batch) = batches.try_next().await? {
                 let batch = conform(&batch, &context.schema)?;
-                add(context, &converter, &batch, number, &mut places, &mut piece)
+                add(context, columns, &converter, &batch, number, &mut places, &mut piece)
                     .map_err(|e| StorageError::corrupt(&file.path, e.to_string()))?;
                 me.rows += batch.num_rows() as u64;
                 read(batch.num_rows() as u64);
@@ -123,6 +129,7 @@ async fn deleted(context: &SilverContext, state: &BucketState, file: &DataFile) 
 
 fn add(
     context: &SilverContext,
+    columns: &[usize],
     converter: &RowConverter,
     batch: &RecordBatch,
     file: u32,
@@ -131,7 +138,7 @@ fn add(
 ) -> Result<()> {
     let scopes = column(batch, "_key_scope")?.as_string::<i32>();
     let keys = column(batch, "_source_key")?.as_string::<i32>();
-    let picked: Vec<_> = compared(context).into_iter().map(|i| std::sync::Arc::clone(batch.column(i))).collect();
+    let picked: Vec<_> = columns.iter().map(|i| std::sync::Arc::clone(batch.column(*i))).collect();
     let rows = converter.convert_columns(&picked)?;
     let mut scratch = Vec::new();
     for row in 0..batch.num_rows() {

@@ -5,7 +5,7 @@
 //! - [`session`]: one merge, from the first batch to the change that is committed; [`slot`] decides.
 //! - [`changes`]: the change rows of a merge. [`compact`]: fewer, larger files. [`verify`]: is it all true.
 //! - [`lookups`]: columns that stand in other tables; [`refresh`]: rows that a change of those concerns.
-//! - [`rebuild`]: a table made again from Bronze; [`compare`] says whether it is the same table.
+//! - [`rebuild`]: a table made again from Bronze; [`compare`] says whether it is the same table, [`swap`] what it changes.
 
 mod changes;
 pub mod compact;
@@ -19,6 +19,7 @@ pub mod rebuild;
 mod refresh;
 mod session;
 mod slot;
+pub mod swap;
 pub mod verify;
 mod write;
 

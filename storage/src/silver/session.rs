@@ -11,7 +11,7 @@ use lakewright_proto::{CommitSeq, FileId, RecordAddress, ShardId};
 use roaring::RoaringTreemap;
 use xxhash_rust::xxh3::Xxh3Builder;
 
-use super::changes::{write_changes, Changed};
+use super::changes::{write_changes, Cause, Changed};
 use super::context::SilverContext;
 use super::slot::{Incoming, Place, Slot};
 use super::write::{span, Files};
@@ -239,8 +239,10 @@ impl MergeSession {
         delta.deletion_vectors = vectors(&context, &state, &added, &file_ids, dead_new, dead_old).await?;
         write_index(&context, &state, &index, &slots, &file_ids, &mut delta).await?;
         if with_changes {
+            // A session either takes commits or looks up anew.
+            let cause = if delta.outcomes.is_empty() { Cause::Lookup } else { Cause::Source };
             let changed = Changed::of(slots.values(), &file_ids);
-            delta.changes = write_changes(&context, &state, &added, changed, to).await?;
+            delta.changes = write_changes(&context, &state, &added, changed, to, cause).await?;
         }
         delta.added = added;
         Ok(delta)

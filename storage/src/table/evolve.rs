@@ -18,6 +18,8 @@ pub struct Evolution {
     pub added: Vec<String>,
     /// Columns that the pack no longer names: they stay, and newer rows are null in them.
     pub left: Vec<String>,
+    /// Columns whose type becomes a wider one: every value that is there has one value in it.
+    pub widened: Vec<Refused>,
     /// Columns that cannot become what the pack wants.
     pub refused: Vec<Refused>,
 }
@@ -36,7 +38,7 @@ pub struct Refused {
 impl Evolution {
     /// Nothing about the columns changes.
     pub fn is_nothing(&self) -> bool {
-        self.added.is_empty() && self.left.is_empty() && self.refused.is_empty()
+        self.added.is_empty() && self.left.is_empty() && self.widened.is_empty() && self.refused.is_empty()
     }
 }
 
@@ -48,6 +50,7 @@ pub fn evolve(old: &Schema, last_id: i32, wanted: &Schema, empty: bool) -> Evolu
         last_id: last_id.max(largest_id(old)),
         added: Vec::new(),
         left: Vec::new(),
+        widened: Vec::new(),
         refused: Vec::new(),
     };
     let mut fields: Vec<Field> = Vec::with_capacity(wanted.fields().len());
@@ -57,7 +60,9 @@ pub fn evolve(old: &Schema, last_id: i32, wanted: &Schema, empty: bool) -> Evolu
             (_, Some(own)) if own < FIRST_FIELD_ID => own,
             (Some(there), _) if same_type(there, field) => id_of(there).unwrap_or_default(),
             (Some(there), _) if !empty => {
-                out.refused.push(Refused { column: name.clone(), is: there.data_type().clone(), wanted: field.data_type().clone() });
+                let (is, wanted) = (there.data_type().clone(), field.data_type().clone());
+                let list = if widens(&is, &wanted) { &mut out.widened } else { &mut out.refused };
+                list.push(Refused { column: name.clone(), is, wanted });
                 id_of(there).unwrap_or_default()
             }
             (there, _) => {
@@ -99,6 +104,8 @@ pub fn check(old: &Schema, last_id: i32, new: &Schema, empty: bool) -> Result<i3
         }
         match old.field_with_name(field.name()).ok() {
             Some(there) if id_of(there) == Some(id) && same_type(there, field) => {}
+            // Files of before are read as the wider type.
+            Some(there) if id_of(there) == Some(id) && id >= FIRST_FIELD_ID && widens(there.data_type(), field.data_type()) => {}
             Some(there) if id_of(there) == Some(id) => return Err(format!("column {} changes its type and keeps its id", field.name())),
             Some(_) if !empty => return Err(format!("column {} changes its id", field.name())),
             _ if id >= FIRST_FIELD_ID && id <= last_id => return Err(format!("id {id} of column {} was another column's", field.name())),
@@ -108,6 +115,21 @@ pub fn check(old: &Schema, last_id: i32, new: &Schema, empty: bool) -> Result<i3
     match old.fields().iter().find(|f| !empty && new.field_with_name(f.name()).is_err()) {
         Some(gone) => Err(format!("column {} vanishes", gone.name())),
         None => Ok(last_id.max(largest_id(new))),
+    }
+}
+
+/// Whether every value of a type has one value in another, so that files of the one can be read as the other.
+pub fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Boolean, Date32, Decimal128, Int64, Timestamp, Utf8};
+    match (from, to) {
+        // 19 digits before the point hold every whole number of 64 bits.
+        (Int64, Decimal128(p, s)) => i32::from(*p) - i32::from(*s) >= 19,
+        (Decimal128(p, s), Decimal128(q, t)) => {
+            t >= s && i32::from(*q) - i32::from(*t) >= i32::from(*p) - i32::from(*s) && (p, s) != (q, t)
+        }
+        (Date32, Timestamp(_, _)) => true,
+        (Int64 | Date32 | Boolean, Utf8) => true,
+        _ => false,
     }
 }
 

@@ -101,3 +101,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_wider_type_keeps_its_id_and_a_narrower_one_is_refused() {
+    let decimal = DataType::Decimal128;
+    let pairs = [
+        (DataType::Int64, decimal(38, 2), true),
+        (DataType::Int64, decimal(20, 2), false),
+        (decimal(10, 2), decimal(12, 4), true),
+        (decimal(12, 4), decimal(12, 2), false),
+        (DataType::Int64, DataType::Utf8, true),
+        (DataType::Utf8, DataType::Int64, false),
+    ];
+    for (is, wants, fits) in pairs {
+        let old = wanted(&[("a", is.clone()), ("b", DataType::Utf8)]);
+        let new = evolve(&old, 1001, &wanted(&[("a", wants.clone()), ("b", DataType::Utf8)]), false);
+        assert_eq!((new.widened.len() == 1, new.refused.len() == 1), (fits, !fits), "{is} {wants}");
+        assert_eq!(ids(&new.schema), ids(&old));
+        assert_eq!(check(&old, 1001, &new.schema, false).is_ok(), fits);
+    }
+}

@@ -54,6 +54,7 @@ pub fn change_columns() -> Vec<Field> {
         column(15, "_change", DataType::Utf8, false),
         column(16, "_change_commit", DataType::Int64, false),
         column(17, "_changed_at", instant(), false),
+        column(20, "_change_cause", DataType::Utf8, true),
     ]
 }
 

@@ -9,6 +9,7 @@ mod gold;
 mod ingest;
 mod lookups;
 mod quotas;
+mod rebuilds;
 mod repack;
 mod runs;
 mod schedules;
@@ -150,6 +151,8 @@ fn apply_command(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, ApplyError
         Command::SettleAlerts { tenant, webhook, from, to, delivery } => webhooks::settle(tx, *tenant, webhook, *from, *to, delivery),
         Command::CommitGold(c) => gold::commit(tx, c),
         Command::CommitLookups(c) => lookups::commit(tx, c),
+        Command::RequestRebuild { tenant, table, reason } => rebuilds::request(tx, *tenant, *table, reason),
+        Command::CommitRebuild(c) => rebuilds::commit(tx, c),
         Command::TakeQuota(ask) => quotas::take(tx, ask),
         Command::ReplaceBronze(c) => repack::replace_bronze(tx, c),
     }

@@ -65,6 +65,7 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
         super::lookups::redefine(tx, &mut table, spec)?;
         table.streams = spec.streams.clone();
         table.pack = pack.map(str::to_owned).or(table.pack);
+        super::rebuilds::want(&mut table, spec, tx.now);
         tx.put::<Tables>(&key, &table)?;
         return Ok(table.id);
     }
@@ -74,7 +75,7 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
         None => None,
     };
     let buckets = u32::from(spec.changes.is_some());
-    let table = Table {
+    let mut table = Table {
         id: spec.id,
         tenant_id: tenant,
         layer: spec.layer,
@@ -94,7 +95,10 @@ pub(super) fn ensure_table(tx: &mut Tx<'_>, tenant: TenantId, spec: &TableSpec, 
         rows: 0,
         bytes: 0,
         lookups: spec.lookups.clone(),
+        rebuild: None,
+        rebuilt: None,
     };
+    super::rebuilds::want(&mut table, spec, tx.now);
     tx.put::<TableIds>(&table.id, &TableName { tenant_id: tenant, layer: table.layer, name: table.name.clone() })?;
     if buckets > 0 {
         // A table sees the Bronze commits made from now on: earlier ones are a rebuild's to bring.

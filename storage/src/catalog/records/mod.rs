@@ -25,6 +25,7 @@ pub use quota::{Quota, QuotaAsk, QuotaClass, QuotaGrant, QuotaLimit, QuotaSlot};
 pub use schedule::{Fired, Schedule};
 pub use standing::{valid_of, Standing};
 pub use tables::{
-    Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, Table, TableLookups, TableName,
+    Bucket, DeletionVectorEntry, DroppedFile, FileEntry, FileRange, IndexRunEntry, Manifest, PackedFile, RebuildWanted, Rebuilt, Table,
+    TableLookups, TableName,
 };
 pub use webhook::{Delivery, Webhook};

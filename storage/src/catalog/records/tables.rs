@@ -52,6 +52,36 @@ pub struct Table {
     /// What its columns look up in other tables, for Silver.
     #[serde(default)]
     pub lookups: Option<TableLookups>,
+    /// It is to be made again from Bronze.
+    #[serde(default)]
+    pub rebuild: Option<RebuildWanted>,
+    /// It was made again from Bronze.
+    #[serde(default)]
+    pub rebuilt: Option<Rebuilt>,
+}
+
+/// A Silver table that is to be made again from Bronze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebuildWanted {
+    /// The pack version that makes it.
+    pub pack: String,
+    /// Why.
+    pub reason: String,
+    /// When it was asked for, microseconds since 1970, catalog time.
+    pub requested_at: i64,
+}
+
+/// How a Silver table was made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// The pack version that checked all Bronze commits up to `upto`, whichever checked them before.
+    pub pack: String,
+    /// The last of them.
+    pub upto: CommitSeq,
+    /// Live rows then.
+    pub live_rows: u64,
+    /// When, microseconds since 1970, catalog time.
+    pub at: i64,
 }
 
 /// What a Silver table looks up.

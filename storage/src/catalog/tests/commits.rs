@@ -361,3 +361,52 @@ fn rows_that_are_looked_up_anew_replace_as_many_and_move_no_watermark() {
     w.pin_with_lookups("b");
     assert!(looked_up(&w).is_empty());
 }
+
+#[test]
+fn a_table_made_again_takes_the_place_of_the_one_before_and_counts_from_there() {
+    let mut w = World::new();
+    let (run, shard, epoch, bucket) = merged(&mut w);
+    let table = |w: &World| w.store.view().table(silver()).unwrap();
+    let state = w.store.view().bucket_state(silver(), 0).unwrap();
+    let mut made = BucketState { files: vec![w.file(0x31, 11)], index: vec![], deletion_vectors: vec![], live_rows: 11, ..state.clone() };
+    let command = |w: &World, made: &BucketState| CommitRebuild {
+        table: silver(),
+        bucket: 0,
+        epoch: bucket,
+        watermark: state.watermark,
+        version: table(w).version,
+        pack: "p1".into(),
+        made: made.clone(),
+        changes: vec![],
+    };
+    let c = command(&w, &made);
+    assert_eq!(w.refused(Command::CommitRebuild(c)), ErrorCode::Conflict, "nobody asked for it");
+    let bronze = Command::RequestRebuild { tenant: tenant(), table: TableId(id(0x30)), reason: "r".into() };
+    assert_eq!(w.refused(bronze), ErrorCode::InvalidArgument);
+    w.done(Command::RequestRebuild { tenant: tenant(), table: silver(), reason: "r".into() });
+    let good = command(&w, &made);
+    let wrong = |change: &dyn Fn(&mut CommitRebuild)| {
+        let mut c = good.clone();
+        change(&mut c);
+        Command::CommitRebuild(c)
+    };
+    assert_eq!(w.refused(wrong(&|c| c.epoch = ShardEpoch(0))), ErrorCode::Fenced);
+    assert_eq!(w.refused(wrong(&|c| c.version -= 1)), ErrorCode::Conflict);
+    assert_eq!(w.refused(wrong(&|c| c.pack = "p0".into())), ErrorCode::Conflict);
+    assert_eq!(w.refused(wrong(&|c| c.made.live_rows = 12)), ErrorCode::InvalidArgument);
+    w.done(Command::CommitRebuild(good));
+    let view = w.store.view();
+    let after = view.bucket_state(silver(), 0).unwrap();
+    made.epoch = after.epoch;
+    assert_eq!((after.files, after.live_rows, after.watermark), (made.files, 11, state.watermark));
+    let rebuilt = view.table(silver()).unwrap().rebuilt.unwrap();
+    assert_eq!((rebuilt.upto, rebuilt.live_rows), (state.watermark, 11));
+    invariants::check_all(&view).unwrap();
+    drop(view);
+    let c = w.bronze(shard, epoch, run, 12, 5, 0);
+    w.done(Command::CommitBronze(c));
+    let m = w.merge(bucket).unwrap();
+    w.done(Command::CommitSilver(m));
+    assert_eq!(table(&w).rows, 16);
+    invariants::check_all(&w.store.view()).unwrap();
+}

@@ -133,6 +133,17 @@ fn further_commands() -> Vec<Command> {
             delta: SilverDelta::default(),
         }),
         Command::ForgetFiles { files: vec![(1, file)] },
+        Command::RequestRebuild { tenant: t, table: silver(), reason: "r".into() },
+        Command::CommitRebuild(CommitRebuild {
+            table: silver(),
+            bucket: 0,
+            epoch: ShardEpoch(1),
+            watermark: CommitSeq(3),
+            version: 9,
+            pack: "p1".into(),
+            made: BucketState::default(),
+            changes: vec![],
+        }),
     ]
 }
 

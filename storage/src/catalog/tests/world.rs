@@ -288,6 +288,7 @@ pub fn spec(n: u128, layer: Layer, name: &str, changes: Option<&str>) -> TableSp
         streams: vec!["s".into()],
         changes: changes.map(str::to_owned),
         lookups: None,
+        rebuild: None,
     }
 }
 /// Each night, due at 10.

@@ -73,6 +73,7 @@ fn spec(tenant: TenantId, layer: Layer, name: &str, schema: &Schema, changes: Op
         streams,
         changes: changes.map(str::to_owned),
         lookups: None,
+        rebuild: None,
     }
 }
 
