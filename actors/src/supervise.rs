@@ -119,8 +119,19 @@ impl<K: Clone + Eq + Hash, M> Children<K, M> {
         verdict
     }
 
+    /// A child that is never given up is started again after a wait, its failures remembered.
+    pub fn put_off(&mut self, key: &K) {
+        if let Some(child) = self.by_key.get_mut(key) {
+            child.life = Life::Waiting;
+        }
+    }
+
     /// The key behind an actor.
     pub fn key_of(&self, actor: &ActorCell) -> Option<K> {
         self.by_actor.get(&actor.get_id()).cloned()
     }
 }
+
+#[cfg(test)]
+#[path = "supervise_tests.rs"]
+mod tests;

@@ -15,7 +15,7 @@ use lakewright_storage::query::QueryStream;
 use tonic::{Response, Status};
 
 use crate::parked::Begun;
-use crate::running::{cancelled, Slot};
+use crate::running::{cancelled, until_cancelled, Slot};
 
 /// Bytes of one message: large enough to be cheap, small enough for clients with the 4 MiB default.
 const MESSAGE: usize = 2 << 20;
@@ -35,11 +35,7 @@ pub(crate) fn query(begun: Begun, tenant: &str) -> Response<DataStream> {
     let passport = Bytes::from(ready.passport.to_json());
     let schema = stream.schema();
     let cancel = slot.cancelled.clone();
-    let stop = Box::pin(async move {
-        let mut cancel = cancel;
-        // The sender lives in the slot's registry: an error means that the query is over anyway.
-        let _ = cancel.wait_for(|c| *c).await;
-    });
+    let stop = Box::pin(until_cancelled(cancel));
     let labels = [("tenant", tenant.to_owned())];
     metrics::counter!("lakewright_queries_total", &labels).increment(1);
     let counted = Counted { first, stream: Some(stream), _slot: slot, stop, labels, began: Instant::now() };

@@ -1,5 +1,6 @@
 //! Queries that a client polls for: they run beside the calls, up to their first rows, and wait a while to be fetched.
 
+use std::collections::hash_map::Entry as MapEntry;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::plans::Ready;
-use crate::running::{cancelled, Slot};
+use crate::running::{cancelled, until_cancelled, Slot};
 
 /// One poll waits this long for the first rows.
 const POLL: Duration = Duration::from_secs(2);
@@ -45,17 +46,20 @@ impl Parked {
         self.0.lock().contains_key(&query)
     }
 
-    /// Begins a query beside the call.
+    /// Begins a query beside the call; one that another call has begun meanwhile goes on as it is.
     pub(crate) fn begin(&self, query: Uuid, ready: Ready, slot: Slot) {
         let (tell, done) = watch::channel(false);
         let outcome = Outcome::default();
-        self.0.lock().insert(query, Entry { done, outcome: Arc::clone(&outcome) });
+        match self.0.lock().entry(query) {
+            MapEntry::Occupied(_) => return,
+            MapEntry::Vacant(vacant) => vacant.insert(Entry { done, outcome: Arc::clone(&outcome) }),
+        };
         let parked = self.clone();
         tokio::spawn(async move {
             let mut cancel = slot.cancelled.clone();
             let begun = tokio::select! {
                 begun = begin(ready, slot) => begun,
-                _ = cancel.wait_for(|c| *c) => Err(cancelled()),
+                () = until_cancelled(cancel.clone()) => Err(cancelled()),
             };
             *outcome.lock() = Some(begun);
             tell.send_replace(true);

@@ -29,7 +29,9 @@ const REMEMBERED: usize = 1_024;
 #[derive(Default)]
 struct State {
     tenants: HashMap<TenantId, Arc<Semaphore>>,
-    queries: HashMap<Uuid, watch::Sender<bool>>,
+    /// One query may be fetched more than once at a time: each has a number of its own.
+    queries: HashMap<Uuid, Vec<(u64, watch::Sender<bool>)>>,
+    last: u64,
     cancelled: VecDeque<Uuid>,
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct Running {
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
     query: Uuid,
+    number: u64,
     running: Running,
     pub(crate) cancelled: watch::Receiver<bool>,
 }
@@ -71,14 +74,16 @@ impl Running {
             Error::new(ErrorCode::ResourceExhausted, message)
         })?;
         let (sender, cancelled) = watch::channel(false);
-        state.queries.insert(query, sender);
-        Ok(Slot { _permit: permit, query, running: self.clone(), cancelled })
+        state.last += 1;
+        let number = state.last;
+        state.queries.entry(query).or_default().push((number, sender));
+        Ok(Slot { _permit: permit, query, number, running: self.clone(), cancelled })
     }
 
     /// Cancels a query, running or yet to begin.
     pub(crate) fn cancel(&self, query: Uuid) {
         let mut state = self.state.lock();
-        if let Some(sender) = state.queries.get(&query) {
+        for (_, sender) in state.queries.get(&query).into_iter().flatten() {
             sender.send_replace(true);
         }
         if !state.cancelled.contains(&query) {
@@ -92,6 +97,22 @@ impl Running {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.running.state.lock().queries.remove(&self.query);
+        let mut state = self.running.state.lock();
+        let Some(fetches) = state.queries.get_mut(&self.query) else { return };
+        fetches.retain(|(number, _)| *number != self.number);
+        if fetches.is_empty() {
+            state.queries.remove(&self.query);
+        }
     }
 }
+
+/// Waits until the query is cancelled; one that merely ended never was.
+pub(crate) async fn until_cancelled(mut cancelled: watch::Receiver<bool>) {
+    if cancelled.wait_for(|c| *c).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+#[path = "running_tests.rs"]
+mod tests;

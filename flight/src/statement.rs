@@ -143,10 +143,10 @@ impl Parts {
             Some((_, ready)) => ready,
             None => self.ready(caller, claims, claims.version).await?,
         };
-        let mut cancel = slot.cancelled.clone();
+        let cancel = slot.cancelled.clone();
         let stream = tokio::select! {
             stream = ready.query.run(ready.planned.clone()) => stream?,
-            _ = cancel.wait_for(|c| *c) => return Err(crate::running::cancelled()),
+            () = crate::running::until_cancelled(cancel) => return Err(crate::running::cancelled()),
         };
         Ok(Begun { stream, first: None, slot, ready })
     }

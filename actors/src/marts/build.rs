@@ -39,15 +39,21 @@ pub struct Built {
 /// Builds a mart as of the day of `now`, of the newest snapshot. An older build that ends later is refused.
 pub async fn build(services: &Services, engine: &QueryEngine, tenant: TenantId, pack: &str, mart: &Mart, now: i64) -> Result<Built, Error> {
     let begun = Instant::now();
-    let snapshot = engine.version()?;
-    let session = engine.session(tenant, Some(snapshot))?;
-    let planned = session.plan(&mart.sql).await?;
-    let reads = session.tables_of(&planned)?;
+    let reads = {
+        let session = engine.session(tenant, None)?;
+        session.tables_of(&session.plan(&mart.sql).await?)?
+    };
     if let Some((layer, name)) = reads.iter().find(|(layer, _)| *layer != Layer::Silver) {
         let message = format!("mart {} reads {layer}.{name}; marts are made of Silver alone", mart.name);
         return Err(Error::new(ErrorCode::InvalidArgument, message));
     }
-    let inputs = super::inputs(&services.catalog.view(), tenant, &reads)?.into_iter().map(|i| i.input).collect();
+    // The snapshot and where its inputs stand are of one view: what is committed after it leads to another build.
+    let (snapshot, inputs) = {
+        let view = services.catalog.view();
+        (view.version()?, super::inputs(&view, tenant, &reads)?.into_iter().map(|i| i.input).collect())
+    };
+    let session = engine.session(tenant, Some(snapshot))?;
+    let planned = session.plan(&mart.sql).await?;
     let schema = columns(mart, &session.schema(&planned)?)?;
     let spec = spec(services, tenant, mart, &schema)?;
     let table = {

@@ -183,7 +183,7 @@ impl RootState {
             Verdict::Restart(after) => after,
             Verdict::Broken => {
                 crate::metrics::broken(&self.services, "tenant", tenant, None);
-                self.tenants.forget(&tenant);
+                self.tenants.put_off(&tenant);
                 policy.backoff_max
             }
         };

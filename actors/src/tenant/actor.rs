@@ -1,5 +1,6 @@
 //! The tenant's callbacks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lakewright_proto::{ConnectorId, Error, ErrorCode, TableId, TenantId};
@@ -37,6 +38,8 @@ pub struct TenantState {
     tenant: TenantId,
     desired: TenantDesired,
     connectors: Children<ConnectorId, ConnectorMsg>,
+    /// The configuration that each connector was started with.
+    versions: HashMap<ConnectorId, u64>,
     merges: Children<TableId, MergeMsg>,
 }
 
@@ -52,6 +55,7 @@ impl Actor for TenantActor {
             tenant: args.tenant,
             desired: TenantDesired::default(),
             connectors: Children::default(),
+            versions: HashMap::new(),
             merges: Children::default(),
         })
     }
@@ -78,8 +82,11 @@ impl Actor for TenantActor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorTerminated(actor, ..) => {
-                state.connectors.ended(&actor);
                 state.merges.ended(&actor);
+                // One that was stopped for a new configuration goes on with it.
+                if state.connectors.ended(&actor).is_some() {
+                    state.reconcile(&myself).await;
+                }
             }
             SupervisionEvent::ActorFailed(actor, error) => {
                 let hopeless = matches!(error.downcast_ref::<WorkError>(), Some(WorkError::Broken(_)));
@@ -100,6 +107,7 @@ impl TenantState {
     async fn reconcile(&mut self, myself: &ActorRef<TenantMsg>) {
         for id in self.connectors.keys() {
             if !self.desired.connectors.contains_key(&id) {
+                self.versions.remove(&id);
                 if let Some(actor) = self.connectors.forget(&id) {
                     actor.stop(Some("no open run".into()));
                 }
@@ -108,6 +116,11 @@ impl TenantState {
         let connectors: Vec<_> = self.desired.connectors.clone().into_values().collect();
         for (record, runs) in connectors {
             if let Some(actor) = self.connectors.get(&record.id) {
+                if self.versions.get(&record.id) != Some(&record.version) {
+                    // What its shards have gathered is read again, from where the catalog says.
+                    actor.stop(Some("a new configuration".into()));
+                    continue;
+                }
                 // One that is just ending is started again by the next look.
                 let _ = actor.cast(ConnectorMsg::Desired(runs));
             } else if !self.connectors.contains(&record.id) {
@@ -144,6 +157,7 @@ impl TenantState {
             Ok(source) => source,
             Err(e) => return self.connector_failed(myself, id, &e.message, false),
         };
+        self.versions.insert(id, record.version);
         let args = ConnectorArgs { services: Arc::clone(&self.services), record, source, desired };
         match ConnectorActor::spawn_linked(None, ConnectorActor, args, myself.get_cell()).await {
             Ok((actor, _)) => self.connectors.started(id, actor),
@@ -184,7 +198,7 @@ impl TenantState {
             Verdict::Restart(after) => after,
             Verdict::Broken => {
                 crate::metrics::broken(&self.services, "merge", self.tenant, None);
-                self.merges.forget(&table);
+                self.merges.put_off(&table);
                 policy.backoff_max
             }
         };

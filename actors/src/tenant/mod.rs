@@ -6,3 +6,6 @@ mod message;
 
 pub use actor::{build_source, TenantActor, TenantArgs};
 pub use message::{TenantDesired, TenantMsg};
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,9 @@ mod plan;
 mod send;
 mod sign;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use lakewright_proto::{Error, ErrorCode, TenantId};
@@ -29,8 +29,10 @@ use crate::services::{now_us, Services};
 const EVERY: Duration = Duration::from_secs(5);
 /// Changes of the catalog are looked at together.
 const CALM: Duration = Duration::from_millis(500);
-/// Webhooks served side by side.
+/// Tenants served side by side; the webhooks of one tenant follow one another.
 const AT_ONCE: usize = 8;
+/// A tenant's part of a turn: no alert is begun after it, so that slow receivers do not hold those of others.
+const PART: Duration = Duration::from_secs(15);
 /// Alerts sent to one webhook before the others get their turn.
 const IN_A_ROW: usize = 32;
 
@@ -39,7 +41,7 @@ pub async fn deliver(services: Arc<Services>, sender: Sender) {
     let mut changed = services.catalog.store().subscribe();
     loop {
         changed.borrow_and_update();
-        if let Err(e) = deliver_due(&services, &sender, now_us()).await {
+        if let Err(e) = deliver_due(&services, &sender, &now_us).await {
             tracing::warn!(error = %e, "alerts could not be delivered and will be again");
         }
         tokio::select! {
@@ -50,21 +52,32 @@ pub async fn deliver(services: Arc<Services>, sender: Sender) {
     }
 }
 
-/// One turn over all webhooks that are due; answers how many alerts were sent.
-pub async fn deliver_due(services: &Arc<Services>, sender: &Sender, now: i64) -> Result<usize, WorkError> {
-    let due = due(services, now)?;
-    let sent = futures::stream::iter(due)
-        .map(|webhook| async move {
-            match serve(services, sender, webhook.clone(), now).await {
-                Ok(sent) => sent,
-                Err(e) => {
-                    tracing::warn!(tenant = %webhook.tenant_id, webhook = webhook.name, error = %e, "a webhook could not be served");
-                    0
-                }
-            }
-        })
+/// One turn over all webhooks that are due; answers how many alerts were sent. `clock` tells microseconds since 1970.
+pub async fn deliver_due(services: &Arc<Services>, sender: &Sender, clock: &(dyn Fn() -> i64 + Sync)) -> Result<usize, WorkError> {
+    let mut tenants: HashMap<TenantId, Vec<Webhook>> = HashMap::new();
+    for webhook in due(services, clock())? {
+        tenants.entry(webhook.tenant_id).or_default().push(webhook);
+    }
+    let sent = futures::stream::iter(tenants.into_values())
+        .map(|webhooks| serve_tenant(services, sender, webhooks, clock))
         .buffer_unordered(AT_ONCE);
     Ok(sent.collect::<Vec<_>>().await.into_iter().sum())
+}
+
+/// Serves a tenant's webhooks for its part of the turn, each turn in another order: one that is slow does not always come first.
+async fn serve_tenant(services: &Arc<Services>, sender: &Sender, mut webhooks: Vec<Webhook>, clock: &(dyn Fn() -> i64 + Sync)) -> usize {
+    let until = Instant::now() + PART;
+    let first = rand::random_range(0..webhooks.len().max(1));
+    webhooks.rotate_left(first);
+    let mut all = 0;
+    for webhook in webhooks {
+        let (tenant, name) = (webhook.tenant_id, webhook.name.clone());
+        match serve(services, sender, webhook, clock, until).await {
+            Ok(sent) => all += sent,
+            Err(e) => tracing::warn!(%tenant, webhook = name, error = %e, "a webhook could not be served"),
+        }
+    }
+    all
 }
 
 fn due(services: &Services, now: i64) -> Result<Vec<Webhook>, WorkError> {
@@ -80,11 +93,20 @@ fn due(services: &Services, now: i64) -> Result<Vec<Webhook>, WorkError> {
 }
 
 /// Sends a webhook what waits for it, until it fails or others should have their turn.
-async fn serve(services: &Arc<Services>, sender: &Sender, webhook: Webhook, now: i64) -> Result<usize, WorkError> {
+async fn serve(
+    services: &Arc<Services>,
+    sender: &Sender,
+    webhook: Webhook,
+    clock: &(dyn Fn() -> i64 + Sync),
+    until: Instant,
+) -> Result<usize, WorkError> {
     let (tenant, name) = (webhook.tenant_id, webhook.name.as_str());
     let (mut from, mut sent) = (webhook.next, 0);
     let mut secret = None;
     for _ in 0..IN_A_ROW {
+        if Instant::now() >= until {
+            break;
+        }
         let Some((at, alert)) = waiting(services, tenant, from)? else { break };
         let step = if webhook.kinds.is_empty() || webhook.kinds.contains(&alert.kind) {
             let secret = match &secret {
@@ -93,9 +115,9 @@ async fn serve(services: &Arc<Services>, sender: &Sender, webhook: Webhook, now:
             };
             // Attempts belong to the alert that the webhook stood at when it was read.
             let attempts = if from == webhook.next { webhook.attempts } else { 0 };
-            match sender.send(&webhook.url, secret, at, &alert, now).await {
+            match sender.send(&webhook.url, secret, at, &alert, clock()).await {
                 Ok(()) => Delivery::Delivered,
-                Err(error) => match next_attempt(attempts, now, at) {
+                Err(error) => match next_attempt(attempts, clock(), at) {
                     Some(retry_at) => Delivery::Failed { error, retry_at },
                     None => Delivery::GivenUp { error },
                 },

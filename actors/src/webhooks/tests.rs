@@ -101,8 +101,8 @@ async fn alerts_come_signed_in_order_and_once() {
         raise(&lake, tenant, "k", &n.to_string()).await;
     }
     let now = now_us();
-    assert_eq!(deliver_due(&lake.services, &sender, now).await.unwrap(), 3);
-    assert_eq!(deliver_due(&lake.services, &sender, now).await.unwrap(), 0);
+    assert_eq!(deliver_due(&lake.services, &sender, &|| now).await.unwrap(), 3);
+    assert_eq!(deliver_due(&lake.services, &sender, &|| now).await.unwrap(), 0);
     assert_eq!(taker.subjects(), ["0", "1", "2"]);
     assert_eq!((read(&lake, tenant, "all").delivered, read(&lake, tenant, "some").delivered), (3, 0));
     let came = taker.came.lock();
@@ -124,22 +124,24 @@ async fn a_refusal_holds_the_order_and_is_given_up_after_the_last_attempt() {
     taker.status.store(503, Ordering::SeqCst);
     let mut now = now_us();
     for attempt in 1..ATTEMPTS {
-        assert_eq!(deliver_due(&lake.services, &sender, now).await.unwrap(), 0);
+        assert_eq!(deliver_due(&lake.services, &sender, &|| now).await.unwrap(), 0);
         let w = read(&lake, tenant, "all");
         assert_eq!((w.attempts, w.last_error.as_deref()), (attempt, Some("it answered 503 Service Unavailable")));
         assert!(w.retry_at > now);
-        deliver_due(&lake.services, &sender, w.retry_at - 1).await.unwrap();
+        deliver_due(&lake.services, &sender, &|| w.retry_at - 1).await.unwrap();
         assert_eq!(read(&lake, tenant, "all").attempts, attempt, "not before its time");
         now = w.retry_at;
     }
-    deliver_due(&lake.services, &sender, now).await.unwrap();
+    deliver_due(&lake.services, &sender, &|| now).await.unwrap();
     assert_eq!(read(&lake, tenant, "all").given_up, 1);
     assert_eq!(taker.subjects().iter().filter(|s| *s == "first").count(), ATTEMPTS as usize);
     // A redirect is no answer: it would be a way around what may be reached.
     taker.status.store(302, Ordering::SeqCst);
-    deliver_due(&lake.services, &sender, read(&lake, tenant, "all").retry_at).await.unwrap();
+    let due = read(&lake, tenant, "all").retry_at;
+    deliver_due(&lake.services, &sender, &|| due).await.unwrap();
     taker.status.store(200, Ordering::SeqCst);
-    deliver_due(&lake.services, &sender, read(&lake, tenant, "all").retry_at).await.unwrap();
+    let due = read(&lake, tenant, "all").retry_at;
+    deliver_due(&lake.services, &sender, &|| due).await.unwrap();
     let w = read(&lake, tenant, "all");
     assert_eq!((w.delivered, w.attempts, w.last_error), (1, 0, None));
     assert_eq!(taker.subjects().last().unwrap(), "second");
@@ -156,7 +158,7 @@ async fn one_tenant_that_refuses_holds_up_no_other() {
     hook(&lake, other, "there", &taker.url, &[]).await;
     raise(&lake, one, "k", "of one").await;
     raise(&lake, other, "k", "of the other").await;
-    assert_eq!(deliver_due(&lake.services, &sender, now_us()).await.unwrap(), 1);
+    assert_eq!(deliver_due(&lake.services, &sender, &now_us).await.unwrap(), 1);
     assert_eq!(taker.subjects(), ["of the other"]);
     assert!(read(&lake, one, "gone").last_error.unwrap().contains("refused"));
 }

@@ -7,8 +7,8 @@ use lakewright_actors::runs;
 use lakewright_actors::tenant::build_source;
 use lakewright_proto::{admin as pb, Error, ErrorCode, RunId, TenantId};
 use lakewright_storage::catalog::command::Command;
-use lakewright_storage::catalog::keyspace::{Connectors, Runs};
-use lakewright_storage::catalog::records::{Run, RunMode, RunScope, RunStatus};
+use lakewright_storage::catalog::keyspace::{Connectors, OpenRuns, Runs};
+use lakewright_storage::catalog::records::{Connector, ConnectorStatus, Run, RunMode, RunScope, RunStatus, Status as TenantStatus, Tenant};
 use lakewright_storage::catalog::{Catalog, Read as _};
 use lakewright_storage::table::OutcomeCounts;
 use tokio::sync::mpsc;
@@ -47,6 +47,18 @@ impl AdminService {
         }
         let scope = scope(r.scope());
         if scope == RunScope::Full {
+            // A position is given up for a run that can start, never for a refusal.
+            {
+                let view = self.services().catalog.view();
+                let mut open = Vec::new();
+                for stream in &streams {
+                    open.extend(view.get::<OpenRuns>(&(record.tenant_id, record.id, scope.open_name(stream))).map_err(Error::from)?);
+                }
+                may_start(&caller.tenant, &record, open.first())?;
+                if view.pinned_packs(record.tenant_id).map_err(Error::from)?.is_empty() {
+                    return Err(Error::new(ErrorCode::InvalidArgument, "the tenant uses no pack; `lakewright pack load DIR --pin`"));
+                }
+            }
             for stream in &streams {
                 let command = Command::ResetStream { tenant: record.tenant_id, connector: record.id, stream: stream.clone() };
                 self.propose(&caller.principal, "", command).await?;
@@ -134,6 +146,31 @@ impl AdminService {
         found.into_iter().find(|s| s.name == run.entity)?.estimate
     }
 }
+
+/// Whether a run of the connector can start now, as the catalog will judge it.
+fn may_start(tenant: &Tenant, connector: &Connector, open: Option<&RunId>) -> Result<(), Error> {
+    let refuse = |message: String| Err(Error::new(ErrorCode::Conflict, message));
+    let name = &connector.name;
+    match (&connector.status, open) {
+        _ if tenant.status != TenantStatus::Active => {
+            let message = "the tenant is suspended; an administrator has to activate it first";
+            Err(Error::new(ErrorCode::PermissionDenied, message))
+        }
+        (ConnectorStatus::Paused, _) => refuse(format!("connector {name:?} is paused; `lakewright connector resume {name}`")),
+        (ConnectorStatus::Broken { reason, .. }, _) => {
+            refuse(format!("connector {name:?} is broken ({reason}); mend it, then `lakewright connector clear-broken {name}`"))
+        }
+        (ConnectorStatus::Active, Some(run)) => {
+            let message = format!("run {run} of {name} is still reading; wait for it or cancel it");
+            Err(Error::new(ErrorCode::AlreadyExists, message))
+        }
+        (ConnectorStatus::Active, None) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "runs_tests.rs"]
+mod tests;
 
 /// The scope that a request names.
 pub(super) fn scope(scope: pb::RunScope) -> RunScope {

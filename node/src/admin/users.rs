@@ -11,7 +11,7 @@ use super::access::not_found;
 use super::convert;
 use super::pages::page;
 use super::service::AdminService;
-use crate::auth::{Action, TokenSecret};
+use crate::auth::{authorize, Action, Principal, TokenSecret};
 
 impl AdminService {
     fn user(&self, tenant: TenantId, name: &str) -> Result<User, Error> {
@@ -108,9 +108,12 @@ impl AdminService {
     }
 
     pub(super) async fn list_tokens_(&self, request: Request<pb::ListTokensRequest>) -> Result<pb::ListTokensResponse, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageTokens)?;
+        let caller = self
+            .caller(&request, &request.get_ref().tenant, Action::ManageOwnTokens)
+            .or_else(|_| self.caller(&request, &request.get_ref().tenant, Action::ManageTokens))?;
         let r = request.into_inner();
-        let only = if r.user.is_empty() { None } else { Some(self.user(caller.tenant.id, &r.user)?.id) };
+        let asked = if r.user.is_empty() { None } else { Some(self.user(caller.tenant.id, &r.user)?.id) };
+        let only = whose(&caller.principal, caller.tenant.id, asked)?;
         let view = self.services().catalog.view();
         let mut all = Vec::new();
         for (_, hash) in view.scan::<TokenIds>(&caller.tenant.id).map_err(Error::from)? {
@@ -121,9 +124,17 @@ impl AdminService {
     }
 
     pub(super) async fn revoke_token_(&self, request: Request<pb::RevokeTokenRequest>) -> Result<pb::Token, Error> {
-        let caller = self.caller(&request, &request.get_ref().tenant, Action::ManageTokens)?;
+        let caller = self
+            .caller(&request, &request.get_ref().tenant, Action::ManageOwnTokens)
+            .or_else(|_| self.caller(&request, &request.get_ref().tenant, Action::ManageTokens))?;
         let r = request.into_inner();
         let token: TokenId = r.id.parse()?;
+        {
+            let view = self.services().catalog.view();
+            let hash = view.get::<TokenIds>(&(caller.tenant.id, token)).map_err(Error::from)?.ok_or_else(|| not_found("the token"))?;
+            let record = view.get::<Tokens>(&hash).map_err(Error::from)?.ok_or_else(|| not_found("the token"))?;
+            whose(&caller.principal, caller.tenant.id, Some(record.user_id))?;
+        }
         self.propose(&caller.principal, &r.request_id, Command::RevokeToken { tenant: caller.tenant.id, token }).await?;
         let view = self.services().catalog.view();
         let hash = view.get::<TokenIds>(&(caller.tenant.id, token)).map_err(Error::from)?.ok_or_else(|| not_found("the token"))?;
@@ -131,6 +142,22 @@ impl AdminService {
         Ok(convert::token(&token))
     }
 }
+
+/// Whose tokens the caller may list or revoke, of those asked for (none: everybody's): who may not manage tokens of others
+/// has their own.
+fn whose(principal: &Principal, tenant: TenantId, asked: Option<UserId>) -> Result<Option<UserId>, Error> {
+    let others = authorize(principal, Action::ManageTokens, tenant);
+    let own = (principal.tenant_id == tenant).then_some(principal.user_id);
+    match (others, asked) {
+        (Ok(()), asked) => Ok(asked),
+        (Err(e), Some(user)) if own != Some(user) => Err(e),
+        (Err(e), _) => own.map(Some).ok_or(e),
+    }
+}
+
+#[cfg(test)]
+#[path = "users_tests.rs"]
+mod tests;
 
 fn roles(codes: &[i32]) -> Result<Vec<Role>, Error> {
     let bad = |c: &i32| Error::new(ErrorCode::InvalidArgument, format!("{c} is not a role"));

@@ -6,6 +6,7 @@ mod anomalies;
 mod budget;
 mod commits;
 mod compat;
+mod control;
 mod disk;
 mod folding;
 mod gold;

@@ -12,6 +12,8 @@ use crate::connectors::{SourceError, SourceHost};
 
 /// A wait up to this is sat out; a longer one is told, so that what is gathered can be committed.
 const SHORT: Duration = Duration::from_secs(3);
+/// A granted call is made within this time of its instant, or not at all: the quota counts on it.
+const SLACK: Duration = Duration::from_secs(8);
 /// Calls of a block at most.
 const BLOCK: u32 = 100;
 
@@ -28,8 +30,28 @@ pub enum NotYet {
 #[derive(Debug)]
 struct Block {
     left: u32,
+    /// The soonest instant of the next call.
     next: Instant,
+    /// When the last of them was to be made.
+    last: Instant,
     spacing: Duration,
+}
+
+impl Block {
+    fn new(left: u32, next: Instant, spacing: Duration) -> Self {
+        Self { left, next, last: next + spacing * left.saturating_sub(1), spacing }
+    }
+
+    /// The instant of one more call. Slow answers make no burst of those behind, and old grants are let go.
+    fn next(&mut self, now: Instant) -> Option<Instant> {
+        let at = self.next.max(now);
+        if self.left == 0 || at > self.last + SLACK {
+            return None;
+        }
+        self.left -= 1;
+        self.next = at + self.spacing;
+        Some(at)
+    }
 }
 
 /// Permission to call, one at a time.
@@ -49,19 +71,19 @@ pub fn quota_name(account: &str) -> String {
 impl Pace {
     /// The pace of one reader.
     pub fn new(host: Arc<dyn SourceHost>, account: &str, config: &Config) -> Self {
-        let block = Mutex::new(Block { left: 0, next: Instant::now(), spacing: Duration::ZERO });
+        let block = Mutex::new(Block::new(0, Instant::now(), Duration::ZERO));
         Self { host, name: quota_name(account), per_second: config.reads_per_second, per_day: config.reads_per_day, block }
     }
 
     /// Waits until one more call may be made. `coming`: how many will be wanted, this one included.
     pub async fn take(&self, class: QuotaClass, coming: usize) -> Result<(), NotYet> {
         let mut block = self.block.lock().await;
-        if block.left == 0 {
+        let at = loop {
+            if let Some(at) = block.next(Instant::now()) {
+                break at;
+            }
             *block = self.charge(class, coming).await?;
-        }
-        block.left -= 1;
-        let at = block.next;
-        block.next = at + block.spacing;
+        };
         drop(block);
         tokio::time::sleep_until(at).await;
         Ok(())
@@ -80,7 +102,7 @@ impl Pace {
             let micros = |us: i64| Duration::from_micros(us.max(0).unsigned_abs());
             match self.host.take(ask).await.map_err(NotYet::Failed)? {
                 QuotaGrant::Granted { calls, wait_us, spacing_us } => {
-                    return Ok(Block { left: calls, next: Instant::now() + micros(wait_us), spacing: micros(spacing_us) });
+                    return Ok(Block::new(calls, Instant::now() + micros(wait_us), micros(spacing_us)));
                 }
                 QuotaGrant::Denied { wait_us, limit } => {
                     let wait = micros(wait_us);
@@ -103,3 +125,7 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pace_tests.rs"]
+mod tests;

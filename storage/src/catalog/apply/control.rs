@@ -139,7 +139,8 @@ pub(super) fn update_connector(tx: &mut Tx<'_>, connector: &Connector, secrets: 
     if old.name != connector.name || old.kind != connector.kind {
         return refuse(ErrorCode::InvalidArgument, "a connector's name and kind do not change: make a new connector");
     }
-    let stored = Connector { created_at: old.created_at, version: old.version + 1, ..connector.clone() };
+    // Whoever proposes a configuration read the status a while ago: a pause or a break meanwhile stands.
+    let stored = Connector { created_at: old.created_at, version: old.version + 1, status: old.status, ..connector.clone() };
     tx.put::<Connectors>(&key, &stored)?;
     put_secrets(tx, connector, secrets)
 }
