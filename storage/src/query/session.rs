@@ -102,7 +102,7 @@ impl QuerySession {
     /// Parses, resolves and checks a query. Nothing runs.
     pub async fn plan(&self, sql: &str) -> Result<Planned, Error> {
         let dialect = self.state.config().options().sql_parser.dialect;
-        size::check_text(sql, &dialect.to_string())?;
+        size::check_text(sql, dialect.as_ref())?;
         let mut statement = self.state.sql_to_statement(sql, &dialect).map_err(|e| query_error(&e))?;
         match &mut statement {
             DfStatement::Statement(s) => {

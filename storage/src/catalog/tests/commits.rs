@@ -368,12 +368,13 @@ fn a_table_made_again_takes_the_place_of_the_one_before_and_counts_from_there() 
     let (run, shard, epoch, bucket) = merged(&mut w);
     let table = |w: &World| w.store.view().table(silver()).unwrap();
     let state = w.store.view().bucket_state(silver(), 0).unwrap();
-    let mut made = BucketState { files: vec![w.file(0x31, 11)], index: vec![], deletion_vectors: vec![], live_rows: 11, ..state.clone() };
+    let watermark = state.watermark;
+    let mut made = BucketState { files: vec![w.file(0x31, 11)], index: vec![], deletion_vectors: vec![], live_rows: 11, ..state };
     let command = |w: &World, made: &BucketState| CommitRebuild {
         table: silver(),
         bucket: 0,
         epoch: bucket,
-        watermark: state.watermark,
+        watermark,
         version: table(w).version,
         pack: "p1".into(),
         made: made.clone(),
@@ -398,9 +399,9 @@ fn a_table_made_again_takes_the_place_of_the_one_before_and_counts_from_there() 
     let view = w.store.view();
     let after = view.bucket_state(silver(), 0).unwrap();
     made.epoch = after.epoch;
-    assert_eq!((after.files, after.live_rows, after.watermark), (made.files, 11, state.watermark));
+    assert_eq!((after.files, after.live_rows, after.watermark), (made.files, 11, watermark));
     let rebuilt = view.table(silver()).unwrap().rebuilt.unwrap();
-    assert_eq!((rebuilt.upto, rebuilt.live_rows), (state.watermark, 11));
+    assert_eq!((rebuilt.upto, rebuilt.live_rows), (watermark, 11));
     invariants::check_all(&view).unwrap();
     drop(view);
     let c = w.bronze(shard, epoch, run, 12, 5, 0);
