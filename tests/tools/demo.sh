@@ -15,7 +15,7 @@ for arg in "$@"; do
   esac
 done
 python=.venv-standin/bin/python
-[ -x .venv/bin/python ] && python=.venv/bin/python
+.venv/bin/python -c 'import botocore' 2>/dev/null && python=.venv/bin/python
 python=$PWD/$python
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }

@@ -25,7 +25,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
 fi
 
 # The demo's stand-in of Partner Central reads the API's model, which botocore has.
-if [ "${1:-}" = demo ] && ! [ -x .venv/bin/python ]; then
+if [ "${1:-}" = demo ] && ! .venv/bin/python -c 'import botocore' 2>/dev/null; then
   if ! .venv-standin/bin/python -c 'import botocore' 2>/dev/null; then
     say "making .venv-standin with botocore (about ten seconds)"
     python3 -m venv .venv-standin
