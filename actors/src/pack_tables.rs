@@ -51,7 +51,15 @@ pub fn plan(
         }
         let was =
             table.as_ref().and_then(|t| old.get(t.pack.as_ref()?)).and_then(|p| p.entities().iter().find(|e| e.name() == entity.name()));
-        let change = was.map(|was| EntityChange::between(was, entity));
+        let mut change = was.map(|was| EntityChange::between(was, entity));
+        if table.as_ref().is_some_and(|t| t.files == 0) {
+            // Of a table without rows none can become another one.
+            change.iter_mut().for_each(|c| c.refused.clear());
+        }
+        if let Some(other) = table.as_ref().filter(|t| t.subject != entity.name()) {
+            let why = format!("table {} is the entity {}'s; give {} another", other.name, other.subject, entity.name());
+            change.get_or_insert_default().refused.push(why);
+        }
         let widened = evolution.as_ref().filter(|e| !e.widened.is_empty()).map(|e| {
             let names: Vec<&str> = e.widened.iter().map(|w| w.column.as_str()).collect();
             format!("wider: {}", names.join(", "))

@@ -1,6 +1,6 @@
 //! What another version of a pack changes in an entity: pure.
 
-use super::entity::{Entity, FieldDef, FieldSource};
+use super::entity::{Entity, FieldDef, FieldSource, KeyScope, Rule, RuleCheck};
 
 /// What changes between two versions of an entity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct EntityChange {
     pub changed: Vec<String>,
     /// What else makes other rows of the same records.
     pub other: Vec<String>,
-    /// Rules that came or went: they judge records from now on.
+    /// Rules that come (`+`), go (`-`) or change (`~`): they judge records from now on.
     pub rules: Vec<String>,
     /// Why it cannot be.
     pub refused: Vec<String>,
@@ -28,11 +28,11 @@ impl EntityChange {
                 Some(_) => {}
             }
         }
-        if format!("{:?}", old.scope()) != format!("{:?}", new.scope()) || old.key() != new.key() {
+        if identity(old) != identity(new) {
             me.refused.push(format!(
                 "its key is {} and would be {}: every row would be another one; give the entity another name and table",
-                old.key(),
-                new.key()
+                identity(old),
+                identity(new)
             ));
         }
         let mut other = |what: &str, same: bool| {
@@ -44,9 +44,16 @@ impl EntityChange {
         other("operation", format!("{:?}", old.operation()) == format!("{:?}", new.operation()));
         other("only", format!("{:?}", old.only()) == format!("{:?}", new.only()));
         other("streams", new.streams().iter().all(|s| old.streams().contains(s)));
-        let has = |e: &Entity, name: &str| e.rules().iter().any(|r| r.name == name);
-        me.rules.extend(new.rules().iter().filter(|r| !has(old, &r.name)).map(|r| format!("+{}", r.name)));
-        me.rules.extend(old.rules().iter().filter(|r| !has(new, &r.name)).map(|r| format!("-{}", r.name)));
+        other("partition", old.partition() == new.partition());
+        let find = |e: &Entity, name: &str| e.rules().iter().find(|r| r.name == name).map(|r| judged(e, r));
+        for rule in new.rules() {
+            match find(old, &rule.name) {
+                None => me.rules.push(format!("+{}", rule.name)),
+                Some(was) if was != judged(new, rule) => me.rules.push(format!("~{}", rule.name)),
+                Some(_) => {}
+            }
+        }
+        me.rules.extend(old.rules().iter().filter(|r| find(new, &r.name).is_none()).map(|r| format!("-{}", r.name)));
         me
     }
 
@@ -57,6 +64,25 @@ impl EntityChange {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
+}
+
+/// What makes rows one and the same.
+fn identity(entity: &Entity) -> String {
+    match entity.scope() {
+        KeyScope::Path(scope) => format!("{} within {scope}", entity.key()),
+        KeyScope::Connector => entity.key().to_string(),
+    }
+}
+
+/// What a rule holds records to, in words that do not depend on where columns stand.
+fn judged(entity: &Entity, rule: &Rule) -> String {
+    let name = |i: usize| entity.fields().get(i).map_or("?", |f| f.name.as_str());
+    let check = match &rule.check {
+        RuleCheck::Required(columns) => format!("{:?}", columns.iter().map(|i| name(*i)).collect::<Vec<_>>()),
+        RuleCheck::Compare(column, comparison) => format!("{} {comparison:?}", name(*column)),
+        other => format!("{other:?}"),
+    };
+    format!("{:?} {check}", rule.kind)
 }
 
 /// How a column is made, in words that do not depend on where other columns stand.

@@ -55,5 +55,10 @@ fn another_key_is_another_entity_and_rules_judge_from_now_on() {
         "      - {name: cheap, type: business, field: contract_months, is: \"< 99\"}\n      - {name: spend_not_negative,",
     ));
     assert_eq!((rule.reason(), rule.rules), (None, vec!["+cheap".to_owned()]));
+    let changed = change(replace("field: expected_spend_amount, is: \">= 0\"", "field: expected_spend_amount, is: \"> 0\""));
+    assert_eq!(changed.rules, ["~spend_not_negative"]);
+    let scope = change(replace("key: {path: $.Id, scope: $.Catalog}", "key: {path: $.Id}"));
+    assert!(scope.refused[0].contains("$.Id within $.Catalog and would be $.Id:"), "{:?}", scope.refused);
+    assert_eq!(change(replace("partition: $.CreatedDate", "partition: $.LastModifiedDate")).other, ["partition"]);
     assert_eq!(change(replace("absent: [absent]", "absent: [missing]")).other, ["operation"]);
 }
