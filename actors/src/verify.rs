@@ -18,7 +18,7 @@ use lakewright_storage::table::{BucketState, OutcomeCounts};
 use tokio::sync::watch;
 
 use crate::error::WorkError;
-use crate::rebuild::is_of;
+use crate::rebuild::{is_of, read};
 use crate::recover::from_bronze_by;
 use crate::services::Services;
 use crate::silver_context::silver_context;
@@ -138,14 +138,9 @@ async fn rebuild_and_compare(
 }
 
 fn pin(services: &Services, table: TableId) -> Result<Pinned, WorkError> {
-    let view = services.catalog.view();
-    let table = view.table(table)?;
-    if table.buckets != 1 {
-        let why = format!("{} has {} buckets, and only a table of one can be made again from Bronze", table.name, table.buckets);
-        return Err(WorkError::Broken(why));
-    }
-    let state = view.bucket_state(table.id, 0)?;
-    let looked_up = view.looked_up(table.id, 0)?;
+    // Read before the rows: what is looked up meanwhile is seen as another position later.
+    let looked_up = services.catalog.view().looked_up(table, 0)?;
+    let (table, state) = read(services, table)?;
     Ok(Pinned { table, state, looked_up })
 }
 
@@ -177,11 +172,7 @@ fn feeds(commit: &BronzeCommit, table: &Table) -> bool {
 /// Merges one commit again; answers how many records it has for the table.
 async fn merge_again(services: &Services, table: &Table, commit: &BronzeCommit, rebuild: &mut Rebuild) -> Result<u64, WorkError> {
     let pack = remade(commit, table).unwrap_or(&commit.pack);
-    let batches: Vec<MergeBatch> = from_bronze_by(services, commit, table.id, pack)
-        .await?
-        .into_iter()
-        .map(|b| MergeBatch { rows: b.rows, keys: b.keys, versions: b.versions, operations: b.operations, content_hash: b.content_hash })
-        .collect();
+    let batches: Vec<MergeBatch> = from_bronze_by(services, commit, table.id, pack).await?.into_iter().map(MergeBatch::from).collect();
     let records = batches.iter().map(|b| b.rows.num_rows() as u64).sum();
     rebuild.apply(commit.seq, batches).await?;
     Ok(records)

@@ -11,7 +11,7 @@ use lakewright_storage::catalog::keyspace::Runs;
 use lakewright_storage::catalog::records::{BronzeCommit, Table};
 use lakewright_storage::catalog::Read as _;
 use lakewright_storage::crash;
-use lakewright_storage::silver::{MergeBatch, MergeSession};
+use lakewright_storage::silver::MergeSession;
 use lakewright_storage::table::BucketState;
 use tokio::sync::{watch, OwnedMutexGuard};
 
@@ -188,14 +188,7 @@ impl Merge {
             taken.session.apply_empty(commit.seq)?;
         }
         for batch in hand_over.batches {
-            let batch = MergeBatch {
-                rows: batch.rows,
-                keys: batch.keys,
-                versions: batch.versions,
-                operations: batch.operations,
-                content_hash: batch.content_hash,
-            };
-            taken.session.apply(commit.seq, batch).await?;
+            taken.session.apply(commit.seq, batch.into()).await?;
         }
         drop(hand_over.permits);
         taken.to = commit.seq;

@@ -11,6 +11,7 @@ use arrow_schema::{ArrowError, DataType, SchemaRef};
 use lakewright_storage::catalog::records::{EntityCounts, EntityProfile};
 use lakewright_storage::keyindex::record_id;
 use lakewright_storage::pack::{Entity, FieldSource, FieldType, KeyScope, OnError};
+use lakewright_storage::silver::MergeBatch;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -42,6 +43,12 @@ pub struct EntityBatch {
     pub counts: EntityCounts,
     /// What the rows look like.
     pub profile: EntityProfile,
+}
+
+impl From<EntityBatch> for MergeBatch {
+    fn from(b: EntityBatch) -> Self {
+        Self { rows: b.rows, keys: b.keys, versions: b.versions, operations: b.operations, content_hash: b.content_hash }
+    }
 }
 
 /// What is known of the records before any entity looks at them.

@@ -62,10 +62,11 @@ pub(super) async fn rebuild(services: &Arc<Services>, table: TableId) -> Result<
     outcome?;
     drop(held);
     tracing::info!(table = record.name, records, rows = made.live_rows, "made a table again");
-    again_if_mixed(services, table, &wanted, state.watermark).await
+    Ok(())
 }
 
-fn read(services: &Services, table: TableId) -> Result<(Table, BucketState), WorkError> {
+/// A table with its only bucket.
+pub(crate) fn read(services: &Services, table: TableId) -> Result<(Table, BucketState), WorkError> {
     let view = services.catalog.view();
     let table = view.table(table)?;
     if table.buckets != 1 {
@@ -104,17 +105,8 @@ impl Job<'_> {
     }
 
     async fn take(&mut self, commit: &BronzeCommit) -> Result<(), WorkError> {
-        let batches: Vec<MergeBatch> = from_bronze_by(self.services, commit, self.table.id, &self.wanted.pack)
-            .await?
-            .into_iter()
-            .map(|b| MergeBatch {
-                rows: b.rows,
-                keys: b.keys,
-                versions: b.versions,
-                operations: b.operations,
-                content_hash: b.content_hash,
-            })
-            .collect();
+        let batches: Vec<MergeBatch> =
+            from_bronze_by(self.services, commit, self.table.id, &self.wanted.pack).await?.into_iter().map(MergeBatch::from).collect();
         self.progress.records += batches.iter().map(|b| b.rows.num_rows() as u64).sum::<u64>();
         Ok(self.rebuild.apply(commit.seq, batches).await?)
     }
@@ -156,20 +148,5 @@ async fn swap(
         deleted = differences.deleted,
         "swapped in"
     );
-    Ok(())
-}
-
-/// Records that a shard still checked with an earlier pack version while the table was made are in the queue as that
-/// version made them: then it is made once more.
-async fn again_if_mixed(services: &Services, table: TableId, wanted: &RebuildWanted, after: CommitSeq) -> Result<(), WorkError> {
-    let (record, mixed) = {
-        let view = services.catalog.view();
-        let queue = view.queue_after(table, after, PAGE)?;
-        (view.table(table)?, queue.iter().any(|c| c.pack != wanted.pack))
-    };
-    if mixed && record.rebuild.is_none() && record.pack.as_ref() == Some(&wanted.pack) {
-        let reason = "records were checked by an earlier pack version meanwhile".to_owned();
-        services.catalog.propose("node", Command::RequestRebuild { tenant: record.tenant_id, table, reason }).await?;
-    }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 mod job;
 
-pub(crate) use job::is_of;
+pub(crate) use job::{is_of, read};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -176,6 +176,7 @@ fn record(
             BronzeSource::Replay { .. } => standing.replayed(run.replay_of, checked),
         }
         tx.put::<Standings>(&key, &standing)?;
+        super::rebuilds::late(tx, &silver, pack)?;
         feeds.push(*table);
         if !run.feeds.contains(table) {
             run.feeds.push(*table);

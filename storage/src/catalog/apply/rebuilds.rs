@@ -1,6 +1,6 @@
 //! Tables made again from Bronze: asked for, and swapped in under the bucket's epoch.
 
-use lakewright_proto::{ErrorCode, TableId, TenantId};
+use lakewright_proto::{CommitSeq, ErrorCode, TableId, TenantId};
 
 use super::super::command::{CommitRebuild, Reply, TableSpec};
 use super::super::keyspace::*;
@@ -10,6 +10,9 @@ use super::super::view::Read as _;
 use super::silver::{add_changes, apply_delta, fence};
 use super::tables::{table_by_id, touch};
 use crate::table::SilverDelta;
+
+/// Queued commits that are looked at for an earlier pack version: readers take up another one at their next batch.
+const LOOK: usize = 64;
 
 pub(super) fn request(tx: &mut Tx<'_>, tenant: TenantId, table: TableId, reason: &str) -> Result<Reply, ApplyError> {
     let mut table = table_by_id(tx, table)?;
@@ -21,11 +24,31 @@ pub(super) fn request(tx: &mut Tx<'_>, tenant: TenantId, table: TableId, reason:
     Ok(Reply::Done)
 }
 
-/// A table whose pack says that its rows are to be made again; one that never had a record needs nothing.
+/// A table whose pack says that its rows are to be made again. What was wanted before is made by the pack of now.
 pub(super) fn want(table: &mut Table, spec: &TableSpec, now: i64) {
-    if let (Some(reason), Some(pack)) = (&spec.rebuild, &table.pack) {
-        table.rebuild = Some(RebuildWanted { pack: pack.clone(), reason: reason.clone(), requested_at: now });
+    let Some(pack) = table.pack.clone() else { return };
+    if let Some(wanted) = &mut table.rebuild {
+        wanted.pack.clone_from(&pack);
     }
+    if let Some(reason) = &spec.rebuild {
+        table.rebuild = Some(RebuildWanted { pack, reason: reason.clone(), requested_at: now });
+    }
+}
+
+/// Records of an earlier pack version that come to a table which was made again by the one of now: a reader was
+/// still at them when the version was pinned. Then it is made once more.
+pub(super) fn late(tx: &mut Tx<'_>, table: &Table, pack: &str) -> Result<(), ApplyError> {
+    let is_late =
+        table.rebuild.is_none() && table.rebuilt.as_ref().is_some_and(|r| r.pack != pack && table.pack.as_deref() == Some(r.pack.as_str()));
+    if is_late {
+        let table = Table { rebuild: table.pack.clone().map(|pack| once_more(pack, tx.now)), ..table.clone() };
+        tx.put::<Tables>(&(table.tenant_id, table.layer, table.name.clone()), &table)?;
+    }
+    Ok(())
+}
+
+fn once_more(pack: String, now: i64) -> RebuildWanted {
+    RebuildWanted { pack, reason: "records were checked by an earlier pack version meanwhile".to_owned(), requested_at: now }
 }
 
 pub(super) fn commit(tx: &mut Tx<'_>, c: &CommitRebuild) -> Result<Reply, ApplyError> {
@@ -64,6 +87,13 @@ pub(super) fn commit(tx: &mut Tx<'_>, c: &CommitRebuild) -> Result<Reply, ApplyE
     }
     add_changes(tx, &table, &delta, c.watermark)?;
     state.live_rows = c.made.live_rows;
+    let queue = tx.between::<Queue>(&(c.table, CommitSeq(c.watermark.0 + 1)), &(c.table, CommitSeq(u64::MAX)), LOOK)?;
+    for ((_, seq), ()) in queue {
+        let commit = tx.need::<BronzeCommits>(&seq, || format!("Bronze commit {seq}"))?;
+        if commit.pack != wanted.pack {
+            table.rebuild = Some(once_more(wanted.pack.clone(), tx.now));
+        }
+    }
     // What it looked up is of the time when it was made.
     state.looked_up.clear();
     table.rows = c.made.live_rows;

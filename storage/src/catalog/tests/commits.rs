@@ -409,5 +409,10 @@ fn a_table_made_again_takes_the_place_of_the_one_before_and_counts_from_there() 
     let m = w.merge(bucket).unwrap();
     w.done(Command::CommitSilver(m));
     assert_eq!(table(&w).rows, 16);
+    assert_eq!(table(&w).rebuild, None);
+    // A reader that was still at an earlier version: it is made once more.
+    let late = CommitBronze { pack: "p0".into(), ..w.bronze(shard, epoch, run, 17, 1, 0) };
+    w.done(Command::CommitBronze(late));
+    assert_eq!(table(&w).rebuild.unwrap().pack, "p1");
     invariants::check_all(&w.store.view()).unwrap();
 }
